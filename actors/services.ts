@@ -1,0 +1,55 @@
+// What a peer gives to the actors that live in it. Machines close over this; their context stays plain data.
+// What always holds: every callback comes later, as an event of its own, never from inside the call that
+// asked for it; and none comes after the peer has stopped.
+
+import type { RuntimeCall, RuntimeFailure, ContainerFact, SandboxFact, Route } from '../cluster/ports.ts';
+import type { NodeName, PeerId, Term } from '../cluster/ids.ts';
+import type { Random } from '../cluster/random.ts';
+import type { Op, Outcome, Refusal } from '../cluster/state/types.ts';
+import type { State } from '../cluster/state/state.ts';
+import type { Beat, Liveness } from '../cluster/gossip/types.ts';
+
+/** `Unavailable`: nobody could append it in time; whether it will still be applied is not known. */
+export type SubmitOutcome =
+  | Outcome
+  | { readonly ok: false; readonly refusal: Omit<Refusal, 'reason'> & { readonly reason: 'Unavailable' } };
+
+export type RuntimeResult =
+  | {
+      readonly ok: true; readonly value: string; readonly sandbox?: SandboxFact; readonly container?: ContainerFact;
+      readonly list?: { readonly sandboxes: readonly SandboxFact[]; readonly containers: readonly ContainerFact[] };
+    }
+  | { readonly ok: false; readonly failure: RuntimeFailure };
+
+/** XState's clock interface, on the peer's own timers. */
+export interface ActorClock {
+  setTimeout(fn: (...args: unknown[]) => void, ms: number): unknown;
+  clearTimeout(id: unknown): void;
+}
+
+export interface PeerServices {
+  readonly self: {
+    readonly id: PeerId; readonly name: NodeName; readonly hostIP: string; readonly version: string;
+    /** What this machine offers to pods. */
+    readonly capacity: { readonly cpuMilli: number; readonly memoryBytes: number; readonly pods: number };
+    readonly labels: Readonly<Record<string, string>>;
+    readonly nodeInfo: Readonly<Record<string, string>>;
+  };
+  /** This peer's applied state; read only. It is a new value after each applied snapshot: do not keep it. */
+  state(): State;
+  /** Monotonic milliseconds. */
+  nowMs(): number;
+  wallMs(): number;
+  readonly random: Random;
+  /** A fresh UUID v4 text from the random port. */
+  newUid(): string;
+  readonly clock: ActorClock;
+  /** Proposes the ops as one command. `fence` is given by what runs on the leader only. */
+  submit(ops: readonly Op[], fence: Term | null, done: (outcome: SubmitOutcome) => void): void;
+  /** One call to the container runtime. */
+  runtime(call: RuntimeCall, done: (result: RuntimeResult) => void): void;
+  traffic(routes: readonly Route[]): void;
+  /** What gossip knows of a member. */
+  liveness(peer: PeerId): { readonly status: Liveness; readonly beat: Beat | null };
+  trace(area: string, what: string, fields: Readonly<Record<string, string | number | boolean | null>>): void;
+}

@@ -1,0 +1,92 @@
+// A client's request and what the API answers, as plain data.
+//
+// The API is a function of (request, state): it answers at once, or hands back a command whose outcome
+// `render` turns into the answer, or names a stream (watch, logs) that the peer then drives.
+// What always holds: the API never changes the state itself, and never looks at anything but its inputs.
+
+import type { NodeName, ObjectKey, RequestId, Revision } from '../ids.ts';
+import type { Op, Outcome } from '../state/types.ts';
+
+export interface UserInfo { readonly name: string; readonly groups: readonly string[] }
+
+export interface ApiRequest {
+  readonly id: RequestId;
+  /** GET, POST, PUT, PATCH, DELETE, HEAD; upper case. */
+  readonly method: string;
+  /** Percent-encoded path, without the query. */
+  readonly path: string;
+  /** Raw query without `?`; empty if none. */
+  readonly query: string;
+  /** Lower-case names; only what the API reads: accept, content-type, user-agent, accept-encoding. */
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: Uint8Array | null;
+  readonly user: UserInfo;
+}
+
+export interface ApiResponse {
+  readonly status: number;
+  /** Lower-case names. `content-type` is always set where there is a body. */
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string;
+}
+
+/** What a request needs from the world besides the state: drawn by the peer, so that the API stays pure. */
+export interface ApiContext {
+  /** RFC 3339 UTC, whole seconds. */
+  readonly nowWallMs: number;
+  /** A fresh random uid (UUID v4 text). */
+  readonly uid: () => string;
+  /** Five characters for `generateName`. */
+  readonly suffix: () => string;
+  /** Facts of this peer for /version, /readyz and the Warning of a stale read. */
+  readonly peer: { readonly ready: boolean; readonly notReadyReason: string; readonly serverAddress: string };
+}
+
+/** How fresh the state must be before `handle` may be asked. Decided from the request alone by `freshness`. */
+export type Freshness =
+  /** Anything local will do (watch, resourceVersion=0, discovery, health). */
+  | { readonly type: 'local' }
+  /** The peer must first learn a read index from the leader and apply up to it. */
+  | { readonly type: 'linearizable' }
+  /** The peer must have applied this revision (`resourceVersion=N`, not older than). */
+  | { readonly type: 'at-least'; readonly revision: Revision };
+
+export type ApiResult =
+  | { readonly type: 'response'; readonly response: ApiResponse }
+  /** Propose these ops; when they are applied here, ask `pending.render(outcome)`. */
+  | { readonly type: 'command'; readonly ops: readonly Op[]; readonly pending: PendingCommand }
+  | { readonly type: 'watch'; readonly watch: WatchRequest }
+  | { readonly type: 'logs'; readonly logs: LogsRequest };
+
+export interface PendingCommand {
+  /** The answer for this outcome, or `retry`: evaluate the whole request again on the newer state. */
+  readonly render: (outcome: Outcome) => ApiResponse | 'retry';
+}
+
+/** A watch that was accepted. The peer sends `headers`, then each event that `next` yields. */
+export interface WatchRequest {
+  readonly headers: Readonly<Record<string, string>>;
+  /** Changes after this revision are to be sent; the initial events (if any) are in `initial`. */
+  readonly from: Revision;
+  readonly initial: readonly string[];
+  /** The key prefix that the watch covers, for routing: `core/pods/` or `core/pods/default/`. */
+  readonly prefix: string;
+  /** The lines (JSON, newline-ended) to send for a change; empty if it does not concern this watch. */
+  readonly encode: (change: import('../state/types.ts').Change) => string;
+  /** A bookmark line for this revision, or '' when the client did not ask for bookmarks. */
+  readonly bookmark: (revision: Revision) => string;
+  readonly timeoutMs: number;
+}
+
+export interface LogsRequest {
+  readonly pod: ObjectKey;
+  readonly podUid: string;
+  readonly node: NodeName;
+  readonly container: string;
+  readonly follow: boolean;
+  readonly previous: boolean;
+  readonly timestamps: boolean;
+  readonly tailLines: number | null;
+  readonly sinceSeconds: number | null;
+  readonly limitBytes: number | null;
+}

@@ -1,0 +1,79 @@
+// What a kind is, as one value: schema, defaults, validation, columns, strategy, names. `handle.ts` and its
+// siblings are driven by these tables alone; a kind is added by adding one to `resources/index.ts`.
+
+import type { KubeObject, StatusCause } from './types.ts';
+
+/**
+ * The shape of a field. It drives decoding (wrong types are 400, unknown fields are warned of or refused),
+ * strategic merge (list-map keys) and OpenAPI.
+ */
+export type Schema =
+  | { readonly type: 'string' | 'boolean' | 'integer' | 'number' | 'quantity' | 'int-or-string' | 'time' | 'bytes' | 'any' }
+  | {
+      readonly type: 'object'; readonly fields: Readonly<Record<string, Schema>>;
+      readonly required?: readonly string[];
+      /** OpenAPI definition name, e.g. `io.k8s.api.core.v1.PodSpec`. */
+      readonly name?: string;
+      /** `replace`: strategic merge replaces the whole. `retainKeys` as in Deployment strategy. */
+      readonly patch?: 'replace' | 'retainKeys';
+    }
+  | { readonly type: 'map'; readonly of: Schema }
+  | {
+      readonly type: 'list'; readonly of: Schema;
+      /** Strategic merge: by this key, or as a set (`patchStrategy: merge` of scalars), or replaced if absent. */
+      readonly mergeKey?: string; readonly set?: boolean;
+    };
+
+export interface Column {
+  readonly name: string;
+  readonly type: 'string' | 'integer' | 'date' | 'boolean';
+  /** `name` for the first column, else empty. */
+  readonly format: string;
+  readonly description: string;
+  /** 0: always shown; 1: with `-o wide`. */
+  readonly priority: number;
+  readonly value: (object: KubeObject, nowWallMs: number) => string | number | boolean;
+}
+
+export interface Resource {
+  /** Empty for the core group. */
+  readonly group: string;
+  readonly version: string;
+  /** Plural, lower case. */
+  readonly resource: string;
+  readonly singular: string;
+  readonly kind: string;
+  readonly shortNames: readonly string[];
+  readonly categories: readonly string[];
+  readonly namespaced: boolean;
+  readonly verbs: readonly string[];
+  readonly subresources: readonly ('status' | 'scale' | 'log' | 'binding' | 'finalize')[];
+  /** The whole object: apiVersion, kind, metadata and the rest. */
+  readonly schema: Schema;
+  readonly columns: readonly Column[];
+  /** Field selector name → value; `metadata.name` and `metadata.namespace` need not be listed. */
+  readonly fields: Readonly<Record<string, (object: KubeObject) => string>>;
+  /** Fills defaults. Gets and returns a decoded object; never changes its argument. */
+  readonly defaults: (object: KubeObject) => KubeObject;
+  /** Kubernetes' strategy PrepareForCreate: e.g. drops status, sets the initial phase. */
+  readonly prepareCreate: (object: KubeObject) => KubeObject;
+  /** PrepareForUpdate: e.g. keeps the old status. Generation is raised by the caller if `spec` changed. */
+  readonly prepareUpdate: (object: KubeObject, old: KubeObject) => KubeObject;
+  /** For `PUT …/status`: the old object with the new status (and, as in Kubernetes, nothing else). */
+  readonly prepareStatus: (object: KubeObject, old: KubeObject) => KubeObject;
+  /** Field errors of a create (`old` null) or an update; empty means valid. Metadata is validated by the caller. */
+  readonly validate: (object: KubeObject, old: KubeObject | null) => readonly StatusCause[];
+  /** Seconds of grace for a delete that names none; 0: at once. Pods only. */
+  readonly graceSeconds?: (object: KubeObject) => number;
+  /** Where `scale` finds and puts its numbers. */
+  readonly scale?: {
+    readonly specReplicas: (object: KubeObject) => number;
+    readonly withReplicas: (object: KubeObject, replicas: number) => KubeObject;
+    readonly statusReplicas: (object: KubeObject) => number;
+    readonly selector: (object: KubeObject) => string;
+  };
+  /** Metadata name rule: DNS subdomain (default), DNS label, or path segment. */
+  readonly nameRule?: 'subdomain' | 'label' | 'label-1035' | 'path-segment';
+  /** True where metadata.generation is kept (kinds with a spec and a controller). */
+  readonly hasGeneration: boolean;
+}

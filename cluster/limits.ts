@@ -1,0 +1,120 @@
+// Every bound in the system, with its unit and its reason. Nothing else may be unbounded.
+
+export const limits = {
+  // ── log ──────────────────────────────────────────────────────────────────────────────────────────────
+  /** A follower that hears nothing for a random time in this range asks for an election. Ten heartbeats. */
+  electionTimeoutMsMin: 800,
+  electionTimeoutMsMax: 1600,
+  heartbeatMs: 100,
+  /** Bytes of entries in one append message: larger ones hold up heartbeats on slow links. */
+  appendBytesMax: 512 * 1024,
+  /** Appends in flight to one follower before an answer. */
+  appendsInFlightMax: 16,
+  /** Entries not yet committed on the leader; beyond it proposals are refused with `full`. */
+  uncommittedEntriesMax: 16_384,
+  /** One entry's data. Kubernetes' own limit for an object is 1.5 MiB (etcd request size). */
+  entryBytesMax: 3 * 512 * 1024,
+  /** Entries kept in memory and on disk before a snapshot is taken … */
+  logEntriesBeforeSnapshot: 10_000,
+  /** … or bytes of them. */
+  logBytesBeforeSnapshot: 32 * 1024 * 1024,
+  /** Entries kept behind a snapshot, so that a follower a little behind needs none. */
+  logEntriesKept: 2_000,
+  snapshotChunkBytes: 256 * 1024,
+  /** A snapshot larger than this is refused: the state no longer fits this design. */
+  snapshotBytesMax: 1024 * 1024 * 1024,
+  votersMax: 5,
+
+  // ── gossip ───────────────────────────────────────────────────────────────────────────────────────────
+  probeIntervalMs: 1_000,
+  probeTimeoutMs: 500,
+  indirectProbes: 3,
+  /** Suspicion lasts at least this many probe intervals × log10(members + 1); Lifeguard's α. */
+  suspicionMultiplier: 3,
+  /** … and at most this many times the minimum while nobody confirms; Lifeguard's β. */
+  suspicionMaxMultiplier: 2,
+  /** Lifeguard's local health score: 0 is healthy, each step slows the own probes by one interval. */
+  localHealthMax: 8,
+  /** A rumour is retold this many times × log2(members + 1). */
+  retellMultiplier: 4,
+  rumoursPerMessage: 12,
+  beatsPerMessage: 6,
+  beatIntervalMs: 2_000,
+  membersMax: 1_000,
+  /** The leader collects committed entries this long before it publishes a batch. */
+  feedBatchMs: 20,
+  feedBatchBytesMax: 512 * 1024,
+  /** Out-of-order feed batches held while a gap is repaired. */
+  feedBatchesHeldMax: 64,
+  /** A gap older than this is pulled from another member. */
+  repairAfterMs: 300,
+  repairTimeoutMs: 2_000,
+  repairBytesMax: 1024 * 1024,
+
+  // ── state and API ────────────────────────────────────────────────────────────────────────────────────
+  /** Changes kept for watches; a watch from before gets 410 Expired. */
+  changesKept: 20_000,
+  /** Commands of one origin that may be in flight; the window in which a repeated command is recognised. */
+  commandsInFlightMax: 4_096,
+  commandWindow: 16_384,
+  /** Origins remembered; the least recently used is forgotten beyond it. */
+  commandOriginsMax: 2_048,
+  requestBodyBytesMax: 3 * 1024 * 1024,
+  /** A write that hears nothing is proposed again after this; the id makes it safe. */
+  commandRetryMs: 1_000,
+  /** A write that is not applied by then is answered 504. */
+  commandTimeoutMs: 20_000,
+  readTimeoutMs: 5_000,
+  /** A patch or an update without resourceVersion that keeps losing the race gives up with 409. */
+  conflictRetriesMax: 16,
+  watchesMax: 10_000,
+  /** Bytes a slow watcher may lag before its stream is closed; it starts again from its last revision. */
+  watchBufferBytesMax: 16 * 1024 * 1024,
+  bookmarkIntervalMs: 60_000,
+  watchTimeoutMsMin: 30 * 60_000,
+  listLimitMax: 10_000,
+  /** Events live this long, as in Kubernetes. */
+  eventTtlMs: 3_600_000,
+  /** Client requests being served at once on one peer. */
+  requestsInFlightMax: 4_096,
+
+  // ── nodes, scheduler, controllers ────────────────────────────────────────────────────────────────────
+  /** A silent node is suspect when gossip says so, unreachable (NotReady) this long after. */
+  nodeUnreachableAfterSuspectMs: 4_000,
+  /** Default toleration of not-ready and unreachable. Kubernetes: 300; Shoal replaces lost pods quickly. */
+  defaultTolerationSeconds: 5,
+  podsPerNodeMax: 110,
+  schedulerBackoffMsMin: 1_000,
+  schedulerBackoffMsMax: 10_000,
+  bindingsInFlightMax: 256,
+  controllerBackoffMsMin: 50,
+  controllerBackoffMsMax: 30_000,
+  controllerQueueMax: 200_000,
+  controllerCommandsInFlightMax: 64,
+  /** Pods that one ReplicaSet creates or deletes in one round, as in Kubernetes. */
+  replicaSetBurstMax: 500,
+
+  // ── kubelet ──────────────────────────────────────────────────────────────────────────────────────────
+  containerBackoffMsMin: 10_000,
+  containerBackoffMsMax: 300_000,
+  /** A container that ran this long is healthy again: its back-off starts over. */
+  containerBackoffResetMs: 600_000,
+  imagePullBackoffMsMin: 10_000,
+  imagePullBackoffMsMax: 300_000,
+  imagePullsMax: 4,
+  /** Runtime calls: create, start, remove. A stop may take its grace period longer. */
+  runtimeCallTimeoutMs: 120_000,
+  relistIntervalMs: 10_000,
+  /** Bytes of one container's log file in the embedded runtime before it is rotated once. */
+  containerLogBytesMax: 10 * 1024 * 1024,
+  logStreamsMax: 256,
+  logChunkBytes: 32 * 1024,
+
+  // ── network ──────────────────────────────────────────────────────────────────────────────────────────
+  /** One framed message between peers. */
+  messageBytesMax: 4 * 1024 * 1024,
+  /** Bytes queued to one peer before messages to it are dropped; Raft and gossip repeat what matters. */
+  sendQueueBytesMax: 16 * 1024 * 1024,
+  dialTimeoutMs: 3_000,
+  connectionsMax: 64,
+} as const;
