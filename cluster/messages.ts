@@ -26,8 +26,10 @@ export type PeerMessage =
   | { readonly kind: 'logs-close'; readonly stream: string }
   /** The join protocol, the only messages a stranger may send or get. See `cluster/join.ts`. */
   | { readonly kind: 'join'; readonly message: JoinMessage }
-  /** A member that leaves asks the leader to take it out of the log. */
-  | { readonly kind: 'leave' };
+  /** A door asks the leader to take a peer into the log (as a learner), or to renew its name and addresses. */
+  | { readonly kind: 'admit'; readonly member: LogMember }
+  /** Asks the leader to take a member out of the log: itself when it leaves, or another that is gone for good. */
+  | { readonly kind: 'remove'; readonly peer: PeerId };
 
 export type JoinMessage =
   | { readonly type: 'hello'; readonly tokenId: string; readonly nonce: string }
