@@ -65,6 +65,8 @@ export const limits = {
   /** A write that is not applied by then is answered 504. */
   commandTimeoutMs: 20_000,
   readTimeoutMs: 5_000,
+  /** Without any known leader, a write is refused and a read is answered stale after this: two elections. */
+  noLeaderPatienceMs: 3_000,
   /** A patch or an update without resourceVersion that keeps losing the race gives up with 409. */
   conflictRetriesMax: 16,
   watchesMax: 10_000,
@@ -91,6 +93,33 @@ export const limits = {
   controllerBackoffMsMax: 30_000,
   controllerQueueMax: 200_000,
   controllerCommandsInFlightMax: 64,
+  /** A key that was just written rests this long, so that a burst of changes costs one write, not many. */
+  controllerSettleMs: 20,
+  /** Keys reconciled in one event, so that a leader's start does not hold up its heartbeats. */
+  controllerKeysPerTurn: 128,
+  /** Pods scheduled in one event, for the same reason, and bindings that share one command. */
+  podsScheduledPerTurn: 32,
+  bindingsPerCommand: 32,
+  /** An unschedulable pod is tried again after this at the latest, as in Kubernetes. */
+  unschedulableRetryMs: 300_000,
+  /** Ended pods kept for their logs and exit codes before the oldest go, and how often they are counted. */
+  terminatedPodsMax: 12_500,
+  podCollectionIntervalMs: 20_000,
+  /** Endpoints in one EndpointSlice, as in Kubernetes. */
+  endpointsPerSliceMax: 100,
+  /** Objects that one command of the garbage, namespace or event collector removes. */
+  collectedPerCommand: 64,
+  eventCollectionIntervalMs: 30_000,
+  /** A rollout's status and a Service's routes wait this long for more changes. */
+  routesSettleMs: 50,
+  /** Events (the Kubernetes object) not yet written by one recorder; the newest is dropped beyond it. */
+  recorderPendingMax: 4_096,
+  recorderPerCommand: 32,
+  recorderRetriesMax: 5,
+  /** Events of one object: a burst, then one per refill. Source: client-go's EventSourceObjectSpamFilter. */
+  recorderBurst: 25,
+  recorderRefillMs: 300_000,
+  recorderObjectsMax: 4_096,
   /** Pods that one ReplicaSet creates or deletes in one round, as in Kubernetes. */
   replicaSetBurstMax: 500,
 
