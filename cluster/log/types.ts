@@ -40,23 +40,32 @@ export interface LogRecovery {
   readonly snapshot: SnapshotMeta;
   /** Entries after the snapshot, without a gap. */
   readonly entries: readonly Entry[];
+  /** Nothing of this is on disk yet (a founding peer): the log hands it to `persist` before anything else. */
+  readonly unsaved?: true;
 }
 
 export type LogRole = 'follower' | 'pre-candidate' | 'candidate' | 'leader' | 'learner';
 
 export type LogMessage =
-  | { readonly type: 'pre-vote' | 'vote'; readonly term: Term; readonly lastIndex: Index; readonly lastTerm: Term }
+  | { readonly type: 'pre-vote' | 'vote'; readonly term: Term; readonly lastIndex: Index; readonly lastTerm: Term;
+      /** The leader itself asked for this election (`timeout-now`): it counts even while the leader is heard. */
+      readonly forced?: true }
   | { readonly type: 'pre-vote-reply' | 'vote-reply'; readonly term: Term; readonly granted: boolean }
   | {
       readonly type: 'append'; readonly term: Term; readonly prevIndex: Index; readonly prevTerm: Term;
       readonly commit: Index; readonly entries: readonly Entry[];
-      /** Echoed in the reply: the leader's round, for check-quorum, lease and read index. */
+      /**
+       * Echoed in the reply: the leader's round, for check-quorum, lease and read index. 0: the message only
+       * brings news of the commit index, and is answered only if it doesn't fit.
+       */
       readonly round: number;
     }
   | {
       readonly type: 'append-reply'; readonly term: Term; readonly ok: boolean; readonly round: number;
       /** ok: everything up to here matches and is durable. Not ok: the follower's hint where to look next. */
       readonly index: Index; readonly hintTerm: Term;
+      /** Not ok: the `prevIndex` that was refused, so that a late refusal isn't taken for a new one. */
+      readonly rejected?: Index;
     }
   | {
       readonly type: 'snapshot'; readonly term: Term; readonly meta: SnapshotMeta; readonly offset: number;
@@ -82,8 +91,13 @@ export type LogEvent =
   | { readonly type: 'compacted'; readonly index: Index }
   /** The answer to `need-snapshot`: the state, encoded, at `meta.index`. */
   | { readonly type: 'snapshot-ready'; readonly to: PeerId; readonly meta: SnapshotMeta; readonly data: Uint8Array }
-  /** Committed entries that came by the commit feed or by repair, contiguous, all committed (learners only). */
-  | { readonly type: 'learned'; readonly entries: readonly Entry[] }
+  /**
+   * Committed entries that came by the commit feed or by repair, contiguous, all committed. They are taken if
+   * they begin at or below commit + 1, or if the entry before them is here with `prevTerm`; else ignored.
+   */
+  | { readonly type: 'learned'; readonly entries: readonly Entry[]; readonly prevTerm?: Term }
+  /** The commit feed says who leads: learners get no heartbeats and know it from there. Voters ignore it. */
+  | { readonly type: 'leader-known'; readonly leader: PeerId; readonly term: Term }
   /** A committed snapshot that came by repair, already decoded and accepted by the owner. */
   | { readonly type: 'learned-snapshot'; readonly meta: SnapshotMeta; readonly data: Uint8Array }
   /** A read wants an index that no acknowledged write can lie beyond. Leader only. */
