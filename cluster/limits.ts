@@ -12,6 +12,12 @@ export const limits = {
   appendsInFlightMax: 16,
   /** Entries not yet committed on the leader; beyond it proposals are refused with `full`. */
   uncommittedEntriesMax: 16_384,
+  /** … or this many bytes of them: a leader without a quorum must not fill its memory. */
+  uncommittedBytesMax: 64 * 1024 * 1024,
+  /** Answers waiting for a slow disk; beyond it the newest are dropped, as a network may. */
+  heldMessagesMax: 4_096,
+  /** Reads waiting for a confirming round on the leader; beyond it they are refused with `full`. */
+  logReadsMax: 4_096,
   /** One entry's data. Kubernetes' own limit for an object is 1.5 MiB (etcd request size). */
   entryBytesMax: 3 * 512 * 1024,
   /** Entries kept in memory and on disk before a snapshot is taken … */
@@ -20,10 +26,19 @@ export const limits = {
   logBytesBeforeSnapshot: 32 * 1024 * 1024,
   /** Entries kept behind a snapshot, so that a follower a little behind needs none. */
   logEntriesKept: 2_000,
+  /** … unless they are larger than this together. */
+  logBytesKept: 16 * 1024 * 1024,
   snapshotChunkBytes: 256 * 1024,
+  /** Chunks on their way to one follower before an answer. */
+  snapshotChunksInFlightMax: 4,
+  /** A transfer that made no progress for this long starts again from what was acknowledged. */
+  snapshotRetryMs: 1_000,
   /** A snapshot larger than this is refused: the state no longer fits this design. */
   snapshotBytesMax: 1024 * 1024 * 1024,
   votersMax: 5,
+  /** A learner is promoted only while it lags the best member by at most this many entries: else it would
+   *  hold up commits until it has caught up. */
+  promotionLagMax: 1_000,
 
   // ── gossip ───────────────────────────────────────────────────────────────────────────────────────────
   probeIntervalMs: 1_000,
@@ -146,4 +161,25 @@ export const limits = {
   sendQueueBytesMax: 16 * 1024 * 1024,
   dialTimeoutMs: 3_000,
   connectionsMax: 64,
+
+  // ── wire: what the guard lets in ─────────────────────────────────────────────────────────────────────
+  /** Arrays within arrays in one frame; the deepest message (snapshot meta with members) has six. */
+  wireDepthMax: 8,
+  peerIdLengthMax: 128,
+  /** A DNS subdomain, as Kubernetes' own limit. */
+  nodeNameLengthMax: 253,
+  /** Addresses of one member; further ones, and longer ones, are not sent. */
+  addressesMax: 8,
+  addressLengthMax: 256,
+  /** A text for people; a longer one is cut. */
+  reasonLengthMax: 1_024,
+  uidLengthMax: 64,
+  /** group/resource/namespace/name, each at most a DNS subdomain. */
+  objectKeyLengthMax: 1_024,
+  streamIdLengthMax: 256,
+  opsPerCommandMax: 1_024,
+  /** Objects within objects of one Kubernetes object: deeper ones would overflow recursive walks. */
+  objectDepthMax: 64,
+  /** Incarnations grow by one per start or refutation; the bound keeps a lie from exhausting the integers. */
+  incarnationMax: 2 ** 48,
 } as const;
