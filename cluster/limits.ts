@@ -115,6 +115,8 @@ export const limits = {
   /** Pods scheduled in one event, for the same reason, and bindings that share one command. */
   podsScheduledPerTurn: 32,
   bindingsPerCommand: 32,
+  /** Pods made or deleted by one command of a ReplicaSet. */
+  podsPerCommandMax: 50,
   /** An unschedulable pod is tried again after this at the latest, as in Kubernetes. */
   unschedulableRetryMs: 300_000,
   /** Ended pods kept for their logs and exit codes before the oldest go, and how often they are counted. */
@@ -161,6 +163,46 @@ export const limits = {
   sendQueueBytesMax: 16 * 1024 * 1024,
   dialTimeoutMs: 3_000,
   connectionsMax: 64,
+  /** Up to this many members every peer is connected to every other; beyond it, to a ring with fingers. */
+  fullMeshMembersMax: 20,
+  /** Addresses of one member that are tried in one dial, each for `dialTimeoutMs`. */
+  addressesDialledMax: 4,
+  dialBackoffMsMin: 100,
+  dialBackoffMsMax: 2_000,
+  /** Of two peers that want each other, the one with the greater id gives the other this long to dial. */
+  dialYieldMs: 150,
+  /** A stream that has nothing to say says so this often … */
+  keepaliveMs: 5_000,
+  /** … and one that hears nothing for this long is dead: three keepalives. */
+  streamSilenceMsMax: 16_000,
+  /** How often links are looked after: keepalives, redials, strangers that stay too long. */
+  linkTendMs: 1_000,
+  /** Strangers connected at once; a door is knocked at by few. */
+  strangersMax: 16,
+  /** A stranger says something on the join protocol within this long, or its connection is closed. */
+  strangerSilenceMsMax: 3_000,
+  /** … after that, within this long: the cluster may be electing a leader while it waits for an answer. */
+  joinSilenceMsMax: 10_000,
+  /** A stranger is a member by then or it is closed and may dial again. */
+  joinDurationMsMax: 60_000,
+  joinFrameBytesMax: 64 * 1024,
+  joinQueueBytesMax: 256 * 1024,
+  /** Bytes handed to a stream in one call; the rest waits in the queue, where it can be counted. */
+  streamWriteBytesMax: 256 * 1024,
+
+  // ── disk ─────────────────────────────────────────────────────────────────────────────────────────────
+  /** One segment of the log; it is written full of zeros before it is used. */
+  segmentBytes: 16 * 1024 * 1024,
+  /** Records joined into one synced frame. */
+  diskFrameBytesMax: 4 * 1024 * 1024,
+  /** One record; the largest is an entry. */
+  diskRecordBytesMax: 8 * 1024 * 1024,
+  /** Bytes that wait for the disk; a disk that is this far behind has failed. */
+  diskBacklogBytesMax: 256 * 1024 * 1024,
+  /** Emptied segments kept to be written again, which spares filling new ones with zeros. */
+  segmentsSpareMax: 2,
+  factsMax: 64,
+  factBytesMax: 4_096,
 
   // ── wire: what the guard lets in ─────────────────────────────────────────────────────────────────────
   /** Arrays within arrays in one frame; the deepest message (snapshot meta with members) has six. */
