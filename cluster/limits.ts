@@ -90,6 +90,13 @@ export const limits = {
   bookmarkIntervalMs: 60_000,
   watchTimeoutMsMin: 30 * 60_000,
   listLimitMax: 10_000,
+  /** Values of one ConfigMap or Secret together, in bytes, as in Kubernetes. */
+  configDataBytesMax: 1024 * 1024,
+  /** Characters of a quantity (`250m`): whatever means something is far shorter, and parsing is not free. */
+  quantityLengthMax: 64,
+  /** As in Kubernetes' EndpointSlice. */
+  endpointsPerSliceMax: 1_000,
+  addressesPerEndpointMax: 100,
   /** Events live this long, as in Kubernetes. */
   eventTtlMs: 3_600_000,
   /** Client requests being served at once on one peer. */

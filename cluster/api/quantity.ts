@@ -3,6 +3,7 @@
 // Source: apimachinery pkg/api/resource (Quantity): finer than a nano rounds away from zero, binary values
 // are capped at 2^63 - 1, and the canonical form has no fraction and the largest suffix that allows it.
 
+import { limits } from '../limits.ts';
 import type { ResourceList } from './types.ts';
 
 export type QuantityFormat = 'decimal' | 'binary' | 'exponent';
@@ -22,14 +23,12 @@ const binarySuffixes = ['', 'Ki', 'Mi', 'Gi', 'Ti', 'Pi', 'Ei'] as const;
 const decimalSuffixes = ['n', 'u', 'm', '', 'k', 'M', 'G', 'T', 'P', 'E'] as const;
 const nanosPerUnit = 10n ** 9n;
 const binaryNanosMax = (2n ** 63n - 1n) * nanosPerUnit;
-/** Longer texts are refused: every quantity that means something is far shorter. */
-const textLengthMax = 64;
 /** Exponents beyond it either way change nothing: the value is past any cap, or rounds to one nano. */
 const exponentMax = 64;
 
 /** The quantity that `text` writes, or null for what is none. */
 export function parseQuantity(text: string): Quantity | null {
-  if (text.length > textLengthMax) return null;
+  if (text.length > limits.quantityLengthMax) return null;
   const match = pattern.exec(text.trim());
   if (match === null) return null;
   const [, sign = '', whole = '', fraction = '', suffix = ''] = match;

@@ -2,8 +2,26 @@
 // alone: a kind is added by adding its `Resource` here.
 
 import type { Resource } from '../resource.ts';
+import { binding } from './binding.ts';
+import { configMap } from './configmap.ts';
+import { deployment } from './deployment.ts';
+import { endpointSlice } from './endpointslice.ts';
+import { event } from './event.ts';
+import { lease } from './lease.ts';
+import { namespace } from './namespace.ts';
+import { node } from './node.ts';
+import { pod } from './pod.ts';
+import { replicaSet } from './replicaset.ts';
+import { secret } from './secret.ts';
+import { service } from './service.ts';
+import { serviceAccount } from './serviceaccount.ts';
 
-export const resourceTable: readonly Resource[] = [];
+export const resourceTable: readonly Resource[] = [
+  binding, configMap, event, namespace, node, pod, secret, serviceAccount, service,
+  deployment, replicaSet,
+  lease,
+  endpointSlice,
+];
 
 /** The resource of a request path; null where Shoal serves no such thing. `plural` is lower case. */
 export function findResource(group: string, version: string, plural: string): Resource | null {

@@ -1,0 +1,144 @@
+// EndpointSlice: the addresses behind a service. Its controller writes them; people read them.
+// Source: Kubernetes, pkg/apis/discovery/validation and printEndpointSlice.
+
+import { limits } from '../../limits.ts';
+import type { Resource } from '../resource.ts';
+import type { EndpointSlice, KubeObject, StatusCause } from '../types.ts';
+import { ageColumn, nameColumn, text } from './columns.ts';
+import { kind } from './kind.ts';
+import { labelKeyErrors, nameErrors, parseIpv4, parseIpv6, portNumberErrors } from './names.ts';
+import { objectReference } from './reference.ts';
+import { boolean, integer, kindObject, listOf, object, string, stringMap, strings } from './schema.ts';
+import {
+  duplicate, immutable, invalid, invalidEach, oneOf, required, tooMany,
+} from './validate.ts';
+import type { Errors, Loose } from './validate.ts';
+
+type LooseSlice = Loose<EndpointSlice>;
+type LooseEndpoint = NonNullable<LooseSlice['endpoints']>[number] & { readonly hostname?: string };
+type LoosePort = NonNullable<LooseSlice['ports']>[number] & { readonly appProtocol?: string };
+
+const loose = (one: KubeObject): LooseSlice => one as LooseSlice;
+
+const schema = kindObject('discovery', 'EndpointSlice', {
+  addressType: string,
+  endpoints: listOf(object('discovery', 'Endpoint', {
+    addresses: strings,
+    conditions: object('discovery', 'EndpointConditions', {
+      ready: boolean, serving: boolean, terminating: boolean,
+    }),
+    deprecatedTopology: stringMap,
+    hints: object('discovery', 'EndpointHints', {
+      forNodes: listOf(object('discovery', 'ForNode', { name: string }, ['name'])),
+      forZones: listOf(object('discovery', 'ForZone', { name: string }, ['name'])),
+    }),
+    hostname: string, nodeName: string, targetRef: objectReference, zone: string,
+  }, ['addresses'])),
+  ports: listOf(object('discovery', 'EndpointPort', {
+    appProtocol: string, name: string, port: integer, protocol: string,
+  })),
+}, ['addressType', 'endpoints']);
+
+export const endpointSlice: Resource = kind({
+  group: 'discovery.k8s.io', version: 'v1', resource: 'endpointslices', singular: 'endpointslice',
+  kind: 'EndpointSlice', schema,
+  columns: [
+    nameColumn,
+    text('AddressType', 'Kind of the addresses.', (one) => loose(one).addressType ?? ''),
+    text('Ports', 'Ports of the endpoints.', (one) => firstThree((loose(one).ports ?? [])
+      .map((port) => (port.port === undefined ? port.name ?? '*' : String(port.port))))),
+    text('Endpoints', 'Addresses of the endpoints.', (one) =>
+      firstThree((loose(one).endpoints ?? []).flatMap((endpoint) => endpoint.addresses ?? []))),
+    ageColumn,
+  ],
+  defaults: (one) => {
+    const { ports } = loose(one);
+    if (ports === undefined) return one;
+    const whole = ports.map((port) => ({ ...port, name: port.name ?? '', protocol: port.protocol || 'TCP' }));
+    return Object.assign({ ...one }, { ports: whole });
+  },
+  validate,
+});
+
+/** The first three, and how many more there are. */
+function firstThree(all: readonly string[]): string {
+  if (all.length === 0) return '<unset>';
+  const shown = all.slice(0, 3).join(',');
+  return all.length > 3 ? `${shown} + ${all.length - 3} more...` : shown;
+}
+
+function validate(one: KubeObject, old: KubeObject | null): readonly StatusCause[] {
+  const errors: Errors = [];
+  const { addressType = '', endpoints = [], ports = [] } = loose(one);
+  oneOf(errors, 'addressType', addressType, ['FQDN', 'IPv4', 'IPv6']);
+  if (old !== null) immutable(errors, 'addressType', addressType, loose(old).addressType);
+  if (endpoints.length > limits.endpointsPerSliceMax) {
+    tooMany(errors, 'endpoints', endpoints.length, limits.endpointsPerSliceMax);
+    return errors;
+  }
+  for (const [i, endpoint] of endpoints.entries()) {
+    validateEndpoint(errors, endpoint, addressType, `endpoints[${i}]`);
+  }
+  const names = new Set<string>();
+  for (const [i, port] of ports.entries()) {
+    validatePort(errors, port, `ports[${i}]`);
+    const name = port.name ?? '';
+    if (names.has(name)) duplicate(errors, `ports[${i}].name`, name);
+    names.add(name);
+  }
+  return errors;
+}
+
+function validatePort(errors: Errors, port: LoosePort, path: string): void {
+  if (port.name) invalidEach(errors, `${path}.name`, port.name, nameErrors(port.name, 'label'));
+  oneOf(errors, `${path}.protocol`, port.protocol, ['SCTP', 'TCP', 'UDP']);
+  if (port.port !== undefined) invalidEach(errors, `${path}.port`, port.port, portNumberErrors(port.port));
+  if (port.appProtocol) {
+    invalidEach(errors, `${path}.appProtocol`, port.appProtocol, labelKeyErrors(port.appProtocol));
+  }
+}
+
+function validateEndpoint(errors: Errors, endpoint: LooseEndpoint, type: string, path: string): void {
+  const { addresses = [], nodeName, hostname } = endpoint;
+  if (addresses.length === 0) required(errors, `${path}.addresses`, 'must contain at least 1 endpoint');
+  if (addresses.length > limits.addressesPerEndpointMax) {
+    tooMany(errors, `${path}.addresses`, addresses.length, limits.addressesPerEndpointMax);
+  }
+  for (const [i, address] of addresses.entries()) {
+    validateAddress(errors, address, type, `${path}.addresses[${i}]`);
+  }
+  if (nodeName) invalidEach(errors, `${path}.nodeName`, nodeName, nameErrors(nodeName, 'subdomain'));
+  if (hostname) invalidEach(errors, `${path}.hostname`, hostname, nameErrors(hostname, 'label'));
+}
+
+function validateAddress(errors: Errors, address: string, type: string, path: string): void {
+  if (type === 'FQDN') return invalidEach(errors, path, address, nameErrors(address, 'subdomain'));
+  if (type === 'IPv4') {
+    const bytes = parseIpv4(address);
+    if (bytes === null) return invalid(errors, path, address, 'must be a valid IPv4 address');
+    return invalidEach(errors, path, address, specialV4(bytes));
+  }
+  const groups = parseIpv6(address);
+  if (groups === null) return invalid(errors, path, address, 'must be a valid IPv6 address');
+  return invalidEach(errors, path, address, specialV6(groups));
+}
+
+/** Addresses that lead nowhere from another machine. */
+function specialV4([a = 0, b = 0, c = 0, d = 0]: readonly number[]): readonly string[] {
+  if (a === 0 && b === 0 && c === 0 && d === 0) return ['may not be unspecified (0.0.0.0 or ::)'];
+  if (a === 127) return ['may not be in the loopback range (127.0.0.0/8, ::1/128)'];
+  if (a === 169 && b === 254) return ['may not be in the link-local range (169.254.0.0/16, fe80::/10)'];
+  const multicast = a === 224 && b === 0 && c === 0;
+  return multicast ? ['may not be in the link-local multicast range (224.0.0.0/24, ff02::/10)'] : [];
+}
+
+function specialV6(groups: readonly number[]): readonly string[] {
+  const [first = 0] = groups, last = groups[7] ?? 0;
+  if (groups.slice(0, 7).every((group) => group === 0)) {
+    if (last === 0) return ['may not be unspecified (0.0.0.0 or ::)'];
+    if (last === 1) return ['may not be in the loopback range (127.0.0.0/8, ::1/128)'];
+  }
+  if ((first & 0xffc0) === 0xfe80) return ['may not be in the link-local range (169.254.0.0/16, fe80::/10)'];
+  const multicast = (first & 0xff0f) === 0xff02;
+  return multicast ? ['may not be in the link-local multicast range (224.0.0.0/24, ff02::/10)'] : [];
+}

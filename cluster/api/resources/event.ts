@@ -1,0 +1,90 @@
+// Event (core/v1): what happened to an object, told by whoever did it. `kubectl describe` reads these.
+// Source: Kubernetes, pkg/apis/core/validation/events.go and printEvent.
+
+import type { Resource } from '../resource.ts';
+import type { KubeEvent, KubeObject, StatusCause } from '../types.ts';
+import { count, nameColumn, since, text, wide } from './columns.ts';
+import { kind } from './kind.ts';
+import { objectReference } from './reference.ts';
+import { integer, kindObject, object, string, time } from './schema.ts';
+import { invalid } from './validate.ts';
+import type { Errors, Loose } from './validate.ts';
+
+/** The newer way to tell of repetition, which clients of events.k8s.io use. */
+interface Series {
+  readonly eventTime?: string;
+  readonly series?: { readonly count?: number; readonly lastObservedTime?: string };
+}
+
+const loose = (one: KubeObject): Loose<KubeEvent> & Series => one as Loose<KubeEvent> & Series;
+
+const schema = kindObject('core', 'Event', {
+  action: string, count: integer, eventTime: time, firstTimestamp: time, involvedObject: objectReference,
+  lastTimestamp: time, message: string, reason: string, related: objectReference,
+  reportingComponent: string, reportingInstance: string,
+  series: object('core', 'EventSeries', { count: integer, lastObservedTime: time }),
+  source: object('core', 'EventSource', { component: string, host: string }), type: string,
+}, ['involvedObject', 'metadata']);
+
+export const event: Resource = kind({
+  group: '', version: 'v1', resource: 'events', singular: 'event', kind: 'Event', shortNames: ['ev'], schema,
+  columns: [
+    text('Last Seen', 'Time since it happened last.', lastSeen),
+    text('Type', 'Normal or Warning.', (one) => loose(one).type ?? ''),
+    text('Reason', 'What happened, in a word.', (one) => loose(one).reason ?? ''),
+    text('Object', 'The object that it happened to.', (one) => {
+      const { kind: what = '', name } = loose(one).involvedObject ?? {};
+      return name ? `${what.toLowerCase()}/${name}` : what.toLowerCase();
+    }),
+    wide(text('Subobject', 'The part of the object.', (one) => loose(one).involvedObject?.fieldPath ?? '')),
+    wide(text('Source', 'Who tells of it.', sourceText)),
+    text('Message', 'What happened.', (one) => (loose(one).message ?? '').trim()),
+    wide(text('First Seen', 'Time since it happened first.', firstSeen)),
+    wide(count('Count', 'How often it happened.', (one) => {
+      const { series } = loose(one);
+      return series !== undefined ? series.count ?? 0 : loose(one).count || 1;
+    })),
+    wide(nameColumn),
+  ],
+  fields: {
+    ...Object.fromEntries(
+      (['kind', 'namespace', 'name', 'uid', 'apiVersion', 'resourceVersion', 'fieldPath'] as const)
+        .map((field) => [
+          `involvedObject.${field}`, (one: KubeObject): string => loose(one).involvedObject?.[field] ?? '',
+        ]),
+    ),
+    reason: (one) => loose(one).reason ?? '',
+    reportingComponent: (one) => loose(one).reportingComponent ?? '',
+    source: (one) => loose(one).source?.component || (loose(one).reportingComponent ?? ''),
+    type: (one) => loose(one).type ?? '',
+  },
+  defaults: (one) => ({ reportingComponent: '', reportingInstance: '', source: {}, ...one }),
+  validate,
+});
+
+function firstSeen(one: KubeObject, now: number): string {
+  return since(loose(one).firstTimestamp ?? loose(one).eventTime, now);
+}
+
+function lastSeen(one: KubeObject, now: number): string {
+  const { series, lastTimestamp } = loose(one);
+  if (series !== undefined) return since(series.lastObservedTime, now);
+  return lastTimestamp === undefined ? firstSeen(one, now) : since(lastTimestamp, now);
+}
+
+function sourceText(one: KubeObject): string {
+  const { source, reportingComponent, reportingInstance } = loose(one);
+  const component = source?.component || reportingComponent || '';
+  const instance = source?.host || reportingInstance || '';
+  return instance === '' ? component : `${component}, ${instance}`;
+}
+
+/** An event lives where its object lives; that of a cluster-scoped object, in `default`. */
+function validate(one: KubeObject): readonly StatusCause[] {
+  const errors: Errors = [];
+  const involved = loose(one).involvedObject?.namespace ?? '';
+  const own = one.metadata.namespace ?? '';
+  const matches = involved === '' ? own === '' || own === 'default' : own === involved;
+  if (!matches) invalid(errors, 'involvedObject.namespace', involved, 'does not match event.namespace');
+  return errors;
+}

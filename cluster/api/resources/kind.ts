@@ -1,0 +1,41 @@
+// What most kinds have in common, so that each file says only what is particular to its own.
+
+import type { Resource } from '../resource.ts';
+import type { KubeObject } from '../types.ts';
+import { sameJson } from './validate.ts';
+
+/** In the order in which Kubernetes' discovery lists them. */
+export const allVerbs = [
+  'create', 'delete', 'deletecollection', 'get', 'list', 'patch', 'update', 'watch',
+] as const;
+
+type Given = 'group' | 'version' | 'resource' | 'singular' | 'kind' | 'schema' | 'columns';
+
+/** A namespaced kind without subresources, defaults, rules or generation, unless `given` says otherwise. */
+export function kind(given: Pick<Resource, Given> & Partial<Resource>): Resource {
+  return {
+    shortNames: [], categories: [], namespaced: true, verbs: allVerbs, subresources: [],
+    fields: {}, hasGeneration: false,
+    defaults: (object) => object,
+    prepareCreate: (object) => object,
+    prepareUpdate: (object) => object,
+    prepareStatus: (_, old) => old,
+    validate: () => [],
+    ...given,
+  };
+}
+
+/** The object with this status and nothing else changed; without status, if it is undefined. */
+export function withStatus(object: KubeObject, status: unknown): KubeObject {
+  const { status: _, ...rest } = object as KubeObject & { status?: unknown };
+  return (status === undefined ? rest : { ...rest, status }) as KubeObject;
+}
+
+export const statusOf = (object: KubeObject): unknown => (object as { status?: unknown }).status;
+
+/** An update through the main resource keeps the stored status, one of the status keeps all else. */
+export const statusStrategy = {
+  prepareUpdate: (object: KubeObject, old: KubeObject): KubeObject =>
+    (sameJson(statusOf(object), statusOf(old)) ? object : withStatus(object, statusOf(old))),
+  prepareStatus: (object: KubeObject, old: KubeObject): KubeObject => withStatus(old, statusOf(object)),
+};
