@@ -172,6 +172,10 @@ export interface ContainerSpec {
   readonly memoryLimitBytes: number;
   readonly stdin: boolean;
   readonly tty: boolean;
+  /** Where the program leaves its last words, read when it has ended; absent: none are looked for. */
+  readonly terminationMessagePath?: string;
+  /** `FallbackToLogsOnError`: where it left none and failed, the end of its log is taken. */
+  readonly terminationMessagePolicy?: 'File' | 'FallbackToLogsOnError';
 }
 
 export interface SandboxFact {
