@@ -1,0 +1,343 @@
+// The containers port of the simulator: a machine's runtime (`SimHost`), which lives in the world and goes on
+// when its peer dies, and the adapter of the peer that lives now.
+//
+// A program's behaviour is written in its environment (see `behaviourOf`), or drawn by the faults. Each fate
+// comes from a hash of the host's seed and what it is about, never from a shared sequence, so that removing
+// one event of a run leaves the fates of the others alone.
+// What always holds: nothing is delivered from inside a call; an adapter whose peer is dead delivers nothing;
+// `inspect` tells what truly runs, whatever any peer believes.
+
+import { hash32, hashText } from '../../cluster/random.ts';
+import type { Random } from '../../cluster/random.ts';
+import { unreachable } from '../../cluster/assert.ts';
+import { limits } from '../../cluster/limits.ts';
+import type {
+  ContainerFact, ContainersEvent, ContainersPort, ContainerSpec, RuntimeCall, RuntimeFailure, SandboxFact,
+  SandboxSpec,
+} from '../../cluster/ports.ts';
+import { behaviourOf } from './containers/behaviour.ts';
+import { createSimLogs } from './containers/logs.ts';
+import type { SimLogs } from './containers/logs.ts';
+import { factOf } from './containers/host.ts';
+import type { SimContainer, SimSandbox } from './containers/host.ts';
+
+/** Milliseconds, and chances in a thousand. All 0: everything is quick and nothing fails. */
+export interface ContainerFaults {
+  readonly pullMsMax: number;
+  readonly callMsMax: number;
+  readonly pullFails: number;
+  readonly sandboxFails: number;
+  readonly createFails: number;
+  readonly startFails: number;
+  /** A started container crashes within `crashMsMax`; half of these are out of memory. */
+  readonly crashes: number;
+  readonly crashMsMax: number;
+  /** An event that should have told of a change is lost; `list` still tells. */
+  readonly eventsLost: number;
+}
+
+export const noFaults: ContainerFaults = {
+  pullMsMax: 0, callMsMax: 0, pullFails: 0, sandboxFails: 0, createFails: 0, startFails: 0,
+  crashes: 0, crashMsMax: 0, eventsLost: 0,
+};
+
+export interface SimHostOptions {
+  /** The world's timer: the work runs after `ms`, whatever becomes of any peer. */
+  readonly schedule: (ms: number, work: () => void) => void;
+  readonly wallMs: () => number;
+  readonly random: Random;
+  /** Two or three numbers that a machine's pod addresses begin with, e.g. `10.1.4`. */
+  readonly addressPrefix: string;
+  readonly faults?: Partial<ContainerFaults>;
+}
+
+/** What truly is on the machine, for oracles: running or not, whoever owns it. */
+export interface SimInspection {
+  readonly sandboxes: readonly SandboxFact[];
+  readonly containers: readonly ContainerFact[];
+}
+
+export interface SimHost {
+  inspect(): SimInspection;
+  setFaults(faults: Partial<ContainerFaults>): void;
+  /** The runtime's daemon stops or starts answering; containers go on. */
+  setUp(up: boolean): void;
+  /** Ends a running container now. False if there is no such running container. */
+  exit(container: string, code: number, oomKilled?: boolean): boolean;
+  /** Removes a container behind everybody's back, without a word. */
+  lose(container: string): boolean;
+  /** The sandbox's own container dies; those that share its network go on. */
+  killSandbox(sandbox: string): boolean;
+  /** The machine loses power: nothing runs any more; what was made is still listed, as exited. */
+  powerOff(): void;
+  /** For the adapter: the peer that lives now. */
+  attach(deliver: (event: ContainersEvent) => void): Session;
+}
+
+interface Session {
+  call(op: string, call: RuntimeCall): void;
+  readonly logs: SimLogs;
+  detach(): void;
+}
+
+/** The adapter of one life of a peer. `detach` when the peer dies: nothing is delivered any more. */
+export function createSimContainers(
+  options: { readonly host: SimHost; readonly deliver: (event: ContainersEvent) => void },
+): ContainersPort & { detach(): void } {
+  const session = options.host.attach(options.deliver);
+  return {
+    name: 'simulated',
+    call: (op, call) => session.call(op, call),
+    openLog: (stream, container, log, credit) => session.logs.open(stream, container, log, credit),
+    logCredit: (stream, bytes) => session.logs.credit(stream, bytes),
+    closeLog: (stream) => session.logs.close(stream),
+    detach: () => session.detach(),
+  };
+}
+
+type Done = Omit<Extract<ContainersEvent, { type: 'runtime-done' }>, 'type' | 'op'>;
+type Answer = (result: { readonly done: Done } | { readonly failure: RuntimeFailure }) => void;
+
+export function createSimHost(options: SimHostOptions): SimHost {
+  const { schedule, wallMs } = options;
+  const seed = options.random.u32();
+  const sandboxes = new Map<string, SimSandbox>();
+  const containers = new Map<string, SimContainer>();
+  const images = new Set<string>();
+  let faults: ContainerFaults = { ...noFaults, ...options.faults };
+  let up = true;
+  let deliver: ((event: ContainersEvent) => void) | null = null;
+  let logs: SimLogs | null = null;
+  let draws = 0, addresses = 0;
+
+  /** A number in [0, bound) for the n-th happening of this kind to this thing. */
+  const draw = (what: string, thing: string, n: number, bound: number): number =>
+    bound <= 0 ? 0 : hash32(seed, hashText(what), hashText(thing), n) % bound;
+  const strikes = (what: string, thing: string, chance: number): boolean =>
+    draw(what, thing, (draws += 1), 1_000) < chance;
+
+  function tell(event: ContainersEvent): void {
+    const to = deliver;
+    if (to === null || !up) return;
+    if ('container' in event && strikes('event', event.type, faults.eventsLost)) return;
+    schedule(1, () => { if (deliver === to) to(event); });
+  }
+
+  function finish(container: SimContainer, code: number, oomKilled: boolean): void {
+    if (container.state !== 'running') return;
+    Object.assign(container, { state: 'exited', exitCode: code, oomKilled, finishedAtMs: wallMs() });
+    container.message = oomKilled ? '' : container.behaviour.message;
+    logs?.changed(container.id);
+    for (const done of container.stopping.splice(0)) done();
+    tell({ type: 'container-changed', container: factOf(container) });
+  }
+
+  function call(op: string, runtimeCall: RuntimeCall): void {
+    const from = deliver;
+    const answer: Answer = (result) => {
+      if (deliver !== from || from === null) return;
+      if ('done' in result) from({ type: 'runtime-done', op, ...result.done });
+      else from({ type: 'runtime-failed', op, failure: result.failure });
+    };
+    const delay = 1 + draw('delay', op, (draws += 1), faults.callMsMax);
+    schedule(delay, () => {
+      if (up) perform(runtimeCall, answer);
+      else answer({ failure: { reason: 'RuntimeUnavailable', message: silence, retry: true } });
+    });
+  }
+
+  function perform(runtimeCall: RuntimeCall, answer: Answer): void {
+    switch (runtimeCall.call) {
+      case 'pull': return pull(runtimeCall.image, answer);
+      case 'image': {
+        const { image } = runtimeCall;
+        return answer({ done: { value: images.has(image) ? imageId(image) : '' } });
+      }
+      case 'create-sandbox': return createSandbox(runtimeCall.sandbox, answer);
+      case 'create-container': return createContainer(runtimeCall.container, answer);
+      case 'start-container': return start(runtimeCall.id, answer);
+      case 'stop-container': return stop(runtimeCall.id, runtimeCall.graceMs, answer);
+      case 'remove-container': {
+        remove(runtimeCall.id);
+        return answer({ done: { value: runtimeCall.id } });
+      }
+      case 'remove-sandbox': return removeSandbox(runtimeCall.id, answer);
+      case 'list': return answer({ done: { value: '', list: inspect() } });
+      default: return unreachable(runtimeCall);
+    }
+  }
+
+  function pull(image: string, answer: Answer): void {
+    schedule(draw('pull', image, (draws += 1), faults.pullMsMax), () => {
+      const absent = /(^|\/)missing/.test(image);
+      if (absent || strikes('pull-fails', image, faults.pullFails)) {
+        const message = absent ? `manifest for ${image} not found` : 'connection reset by peer';
+        return answer({ failure: { reason: 'ErrImagePull', message, retry: true } });
+      }
+      images.add(image);
+      answer({ done: { value: imageId(image) } });
+    });
+  }
+
+  function createSandbox(spec: SandboxSpec, answer: Answer): void {
+    const id = `sandbox-${spec.pod.uid}-${spec.attempt}`;
+    if (!sandboxes.has(id)) {
+      if (strikes('sandbox-fails', id, faults.sandboxFails)) {
+        const message = 'failed to set up the network of the sandbox';
+        return answer({ failure: { reason: 'CreatePodSandboxError', message, retry: true } });
+      }
+      addresses = (addresses % addressesMax) + 1;
+      const ip = `${options.addressPrefix}.${spec.hostNetwork ? 1 : addresses + 1}`;
+      const { pod, attempt } = spec;
+      sandboxes.set(id, { id, pod, attempt, ip, running: true, createdAtMs: wallMs() });
+    }
+    const sandbox = sandboxes.get(id) as SimSandbox;
+    answer({ done: { value: id, sandbox: { ...sandbox } } });
+  }
+
+  function createContainer(spec: ContainerSpec, answer: Answer): void {
+    const id = `container-${spec.pod.uid}-${spec.name}-${spec.attempt}`;
+    const failed = strikes('create-fails', id, faults.createFails);
+    const message = !images.has(spec.image) ? `no such image: ${spec.image}`
+      : sandboxes.get(spec.sandbox)?.running !== true ? `sandbox ${spec.sandbox} is not running`
+        : failed ? 'no space left on device' : '';
+    if (message !== '' && !containers.has(id)) {
+      return answer({ failure: { reason: 'CreateContainerError', message, retry: true } });
+    }
+    if (!containers.has(id)) {
+      containers.set(id, {
+        id, sandbox: spec.sandbox, pod: spec.pod, name: spec.name, attempt: spec.attempt, image: spec.image,
+        imageId: imageId(spec.image), state: 'created', exitCode: 0, oomKilled: false, startedAtMs: 0,
+        finishedAtMs: 0, message: '',
+        behaviour: behaviourOf(spec), output: [], stopping: [], killAtMs: Infinity,
+      });
+    }
+    answer({ done: { value: id } });
+  }
+
+  function start(id: string, answer: Answer): void {
+    const container = containers.get(id);
+    if (container === undefined) {
+      return answer({ failure: { reason: 'NotFound', message: `no such container: ${id}`, retry: false } });
+    }
+    if (container.state === 'created') {
+      const { behaviour } = container;
+      const drawn = strikes('start-fails', id, faults.startFails) ? 'cannot allocate memory' : '';
+      const message = behaviour.startError !== '' ? behaviour.startError : drawn;
+      if (message !== '') {
+        Object.assign(container, { state: 'exited', exitCode: 128, message, finishedAtMs: wallMs() });
+        return answer({ failure: { reason: 'RunContainerError', message, retry: true } });
+      }
+      Object.assign(container, { state: 'running', startedAtMs: wallMs() });
+      for (const line of behaviour.prints) print(container, line);
+      plan(container);
+      tell({ type: 'container-changed', container: factOf(container) });
+    }
+    answer({ done: { value: id, container: factOf(container) } });
+  }
+
+  /** When and how a container that runs now will end by itself. */
+  function plan(container: SimContainer): void {
+    const { behaviour, id } = container;
+    if (behaviour.exitAfterMs !== null) {
+      schedule(behaviour.exitAfterMs, () => finish(container, behaviour.exitCode, behaviour.oom));
+    }
+    if (strikes('crashes', id, faults.crashes)) {
+      const oom = draw('oom', id, draws, 2) === 1;
+      schedule(draw('crash', id, draws, faults.crashMsMax), () => finish(container, oom ? 137 : 1, oom));
+    }
+  }
+
+  function print(container: SimContainer, line: string): void {
+    container.output.push({ wallMs: wallMs(), line });
+    logs?.changed(container.id);
+  }
+
+  function stop(id: string, graceMs: number, answer: Answer): void {
+    const container = containers.get(id);
+    const done = (): void => answer({ done: { value: id } });
+    if (container === undefined || container.state !== 'running') return done();
+    container.stopping.push(done);
+    const killAtMs = wallMs() + graceMs;
+    const { behaviour } = container;
+    if (!behaviour.ignoresTerm) schedule(termMs, () => finish(container, behaviour.termCode, false));
+    if (killAtMs >= container.killAtMs) return;
+    container.killAtMs = killAtMs;
+    schedule(graceMs, () => finish(container, 137, false));
+  }
+
+  function remove(id: string): void {
+    const container = containers.get(id);
+    if (container === undefined) return;
+    finish(container, 137, false);
+    containers.delete(id);
+    logs?.changed(id);
+    tell({ type: 'container-gone', id });
+  }
+
+  function removeSandbox(id: string, answer: Answer): void {
+    for (const container of [...containers.values()]) if (container.sandbox === id) remove(container.id);
+    if (sandboxes.delete(id)) tell({ type: 'sandbox-gone', id });
+    answer({ done: { value: id } });
+  }
+
+  function inspect(): SimInspection {
+    const byId = (a: { id: string }, b: { id: string }): number => (a.id < b.id ? -1 : a.id > b.id ? 1 : 0);
+    return {
+      sandboxes: [...sandboxes.values()].map((sandbox) => ({ ...sandbox })).sort(byId),
+      containers: [...containers.values()].map(factOf).sort(byId),
+    };
+  }
+
+  return {
+    inspect,
+    setFaults(next) { faults = { ...noFaults, ...next }; },
+    setUp(next) {
+      if (next === up) return;
+      up = true;
+      tell({ type: 'runtime-health', up: next, message: next ? '' : silence });
+      up = next;
+    },
+    exit(id, code, oomKilled = false) {
+      const container = containers.get(id);
+      if (container?.state !== 'running') return false;
+      finish(container, code, oomKilled);
+      return true;
+    },
+    lose: (id) => containers.delete(id),
+    killSandbox(id) {
+      const sandbox = sandboxes.get(id);
+      if (sandbox === undefined || !sandbox.running) return false;
+      sandbox.running = false;
+      tell({ type: 'sandbox-changed', sandbox: { ...sandbox } });
+      return true;
+    },
+    powerOff() {
+      for (const sandbox of sandboxes.values()) sandbox.running = false;
+      for (const container of containers.values()) finish(container, 137, false);
+    },
+    attach(next) {
+      deliver = next;
+      const mine = createSimLogs({
+        container: (id) => containers.get(id) ?? null,
+        deliver: (event) => schedule(1, () => { if (deliver === next) next(event); }),
+      });
+      logs = mine;
+      tell({ type: 'runtime-health', up, message: up ? '' : silence });
+      return {
+        call, logs: mine,
+        detach() {
+          if (deliver === next) deliver = logs = null;
+        },
+      };
+    },
+  };
+}
+
+const silence = 'the runtime does not answer';
+/** How long a program takes to end on SIGTERM. */
+const termMs = 5;
+
+const imageId = (image: string): string => `sha256:${hashText(image).toString(16).padStart(8, '0')}`;
+/** Addresses given out before they come round again: more than a machine has pods. */
+const addressesMax = limits.podsPerNodeMax * 2;
