@@ -44,14 +44,24 @@ export const limits = {
   probeIntervalMs: 1_000,
   probeTimeoutMs: 500,
   indirectProbes: 3,
+  /** A relay that hears nothing says so after this, so that its `nack` is back before the probe ends. */
+  relayTimeoutMs: 400,
+  /** Probes carried out for others at once. */
+  relaysMax: 256,
+  /** Every how many probe intervals one dead member is pinged too, to see it again after a partition. */
+  deadProbeEvery: 10,
   /** Suspicion lasts at least this many probe intervals × log10(members + 1); Lifeguard's α. */
   suspicionMultiplier: 3,
   /** … and at most this many times the minimum while nobody confirms; Lifeguard's β. */
   suspicionMaxMultiplier: 2,
+  /** Independent confirmations that shrink a suspicion to its minimum; Lifeguard's K. */
+  suspicionConfirmations: 2,
   /** Lifeguard's local health score: 0 is healthy, each step slows the own probes by one interval. */
   localHealthMax: 8,
   /** A rumour is retold this many times × log2(members + 1). */
   retellMultiplier: 4,
+  /** A beat, which the next one replaces anyway, this many times × log2(members + 1). */
+  beatRetellMultiplier: 2,
   rumoursPerMessage: 12,
   beatsPerMessage: 6,
   beatIntervalMs: 2_000,
@@ -59,12 +69,23 @@ export const limits = {
   /** The leader collects committed entries this long before it publishes a batch. */
   feedBatchMs: 20,
   feedBatchBytesMax: 512 * 1024,
+  /** A leader that has nothing to publish says every so often who leads and how far the log is. */
+  feedAnnounceMs: 2_000,
   /** Out-of-order feed batches held while a gap is repaired. */
   feedBatchesHeldMax: 64,
   /** A gap older than this is pulled from another member. */
   repairAfterMs: 300,
   repairTimeoutMs: 2_000,
   repairBytesMax: 1024 * 1024,
+  /** An encoded snapshot that nobody asked for any more is dropped after this. */
+  repairSnapshotKeptMs: 30_000,
+
+  // ── joining ──────────────────────────────────────────────────────────────────────────────────────────
+  /** Strangers between their first message and their answer, at one door. */
+  doorHandshakesMax: 64,
+  doorHandshakeMs: 30_000,
+  /** Without an answer for this long the joiner gives up on this door. */
+  joinTimeoutMs: 15_000,
 
   // ── state and API ────────────────────────────────────────────────────────────────────────────────────
   /** Changes kept for watches; a watch from before gets 410 Expired. */
