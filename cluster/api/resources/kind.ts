@@ -13,16 +13,35 @@ type Given = 'group' | 'version' | 'resource' | 'singular' | 'kind' | 'schema' |
 
 /** A namespaced kind without subresources, defaults, rules or generation, unless `given` says otherwise. */
 export function kind(given: Pick<Resource, Given> & Partial<Resource>): Resource {
+  const { defaults = (object: KubeObject): KubeObject => object } = given;
   return {
     shortNames: [], categories: [], namespaced: true, verbs: allVerbs, subresources: [],
     fields: {}, hasGeneration: false,
-    defaults: (object) => object,
     prepareCreate: (object) => object,
     prepareUpdate: (object) => object,
     prepareStatus: (_, old) => old,
     validate: () => [],
     ...given,
+    defaults: (object) => defaults(withoutNulls(object) as KubeObject),
   };
+}
+
+/** In Kubernetes a field that is null is one that is not there. The value itself, if it holds no null. */
+function withoutNulls(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null) return value;
+  if (Array.isArray(value)) {
+    const items: readonly unknown[] = value;
+    const kept = items.map(withoutNulls).filter((item) => item !== null && item !== undefined);
+    return kept.length < items.length || kept.some((item, i) => item !== items[i]) ? kept : value;
+  }
+  let changed = false;
+  const kept: [string, unknown][] = [];
+  for (const [key, field] of Object.entries(value)) {
+    const next = withoutNulls(field);
+    if (next !== null && next !== undefined) kept.push([key, next]);
+    if (next !== field || next === null || next === undefined) changed = true;
+  }
+  return changed ? Object.fromEntries(kept) : value;
 }
 
 /** The object with this status and nothing else changed; without status, if it is undefined. */

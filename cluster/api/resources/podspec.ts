@@ -119,7 +119,10 @@ function withRequests(container: LooseContainer): LooseContainer {
 /** In the host's network a container port is a host port. */
 function withHostPorts(container: LooseContainer): LooseContainer {
   if (container.ports === undefined) return container;
-  const ports = container.ports.map((port) => ({ ...port, hostPort: port.hostPort || port.containerPort }));
+  const ports = container.ports.map((port) => {
+    const hostPort = port.hostPort || port.containerPort;
+    return hostPort === undefined ? port : { ...port, hostPort };
+  });
   return { ...container, ports };
 }
 

@@ -19,6 +19,8 @@ export interface Refused {
 
 const no = (path: string, ...harmless: readonly unknown[]): Refused =>
   harmless.length === 0 ? { path } : { path, harmless };
+/** These values only: of a field whose others work, or are no values at all. */
+const only = (path: string, ...harmful: readonly unknown[]): Refused => ({ path, harmful });
 /** Refused whatever its value: even 0 or {} would mean something. */
 const never = (path: string): Refused => ({ path, harmless: [] });
 
@@ -34,7 +36,7 @@ export const refusedInContainer: readonly Refused[] = [
   no('resizePolicy[].restartPolicy', 'NotRequired'),
   no('resources.claims'),
   no('stdinOnce'),
-  no('ports[].protocol', 'TCP', 'UDP'),
+  only('ports[].protocol', 'SCTP'),
   no('env[].valueFrom.resourceFieldRef'),
   no('env[].valueFrom.fileKeyRef'),
   no('securityContext.allowPrivilegeEscalation', true),
@@ -54,7 +56,7 @@ export const refusedInContainer: readonly Refused[] = [
 export const refusedInPodSpec: readonly Refused[] = [
   no('affinity'),
   no('dnsConfig'),
-  no('dnsPolicy', 'ClusterFirst'),
+  only('dnsPolicy', 'ClusterFirstWithHostNet', 'Default', 'None'),
   no('ephemeralContainers'),
   no('hostAliases'),
   no('hostIPC'),
@@ -93,17 +95,19 @@ export const refusedInPodSpec: readonly Refused[] = [
 ];
 
 export const refusedInServiceSpec: readonly Refused[] = [
+  no('allocateLoadBalancerNodePorts', true),
   no('externalIPs'),
-  no('externalTrafficPolicy', 'Cluster'),
-  no('internalTrafficPolicy', 'Cluster'),
+  only('externalTrafficPolicy', 'Local'),
+  no('healthCheckNodePort'),
+  only('internalTrafficPolicy', 'Local'),
   no('loadBalancerClass'),
   no('loadBalancerIP'),
   no('loadBalancerSourceRanges'),
-  no('ports[].protocol', 'TCP', 'UDP'),
-  no('sessionAffinity', 'None'),
+  only('ports[].protocol', 'SCTP'),
+  only('sessionAffinity', 'ClientIP'),
   no('sessionAffinityConfig'),
   no('trafficDistribution'),
-  { path: 'type', harmful: ['ExternalName'] }, // it is nothing but a DNS record
+  only('type', 'ExternalName'), // it is nothing but a DNS record
 ];
 
 export const refusedInServiceAccount: readonly Refused[] = [
@@ -111,7 +115,7 @@ export const refusedInServiceAccount: readonly Refused[] = [
 ];
 
 export const refusedInSecret: readonly Refused[] = [
-  { path: 'type', harmful: ['kubernetes.io/service-account-token'] }, // a token would have to be made
+  only('type', 'kubernetes.io/service-account-token'), // a token would have to be made
 ];
 
 export const refusedInLeaseSpec: readonly Refused[] = [
@@ -152,7 +156,7 @@ function isEmpty(value: unknown): boolean {
 
 /** `dnsPolicy "Default" is not supported by Shoal yet`; the value is named where others are supported. */
 function message(rule: Refused, value: unknown): string {
-  const name = rule.path.split('.').pop() ?? rule.path;
-  const others = (rule.harmless ?? rule.harmful ?? []).length > 0;
+  const name = rule.path.replaceAll('[]', '');
+  const others = (rule.harmful ?? rule.harmless ?? []).length > 0;
   return `${name}${others ? ` ${JSON.stringify(value)}` : ''} is not supported by Shoal yet`;
 }

@@ -22,10 +22,8 @@ const specOf = (object: KubeObject): WorkloadSpec => (object as { spec?: Workloa
 
 /** One replica, and the defaults of a pod in the template. */
 export function defaultWorkload<T extends WorkloadSpec>(spec: T): T & { readonly replicas: number } {
-  const { template } = spec;
-  const replicas = spec.replicas ?? 1;
-  if (template === undefined) return { ...spec, replicas };
-  return { ...spec, replicas, template: { ...template, spec: defaultPodSpec(template.spec ?? {}) } };
+  const template = { ...spec.template, spec: defaultPodSpec(spec.template?.spec ?? {}) };
+  return { ...spec, replicas: spec.replicas ?? 1, template };
 }
 
 /** Errors of `spec`; a selector that was stored can't change any more. */
