@@ -115,8 +115,8 @@ export const limits = {
   configDataBytesMax: 1024 * 1024,
   /** Characters of a quantity (`250m`): whatever means something is far shorter, and parsing is not free. */
   quantityLengthMax: 64,
-  /** As in Kubernetes' EndpointSlice. */
-  endpointsPerSliceMax: 1_000,
+  /** What a client may put into one EndpointSlice, as in Kubernetes; the controller makes smaller ones. */
+  endpointsAcceptedPerSliceMax: 1_000,
   addressesPerEndpointMax: 100,
   /** Events live this long, as in Kubernetes. */
   eventTtlMs: 3_600_000,

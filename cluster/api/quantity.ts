@@ -98,7 +98,7 @@ export function compareQuantities(a: string, b: string): number | null {
   return left.nano < right.nano ? -1 : left.nano > right.nano ? 1 : 0;
 }
 
-/** The canonical form of what `text` writes: `0.5` → `500m`, `1024Mi` → `1Gi`; the text itself if it is none. */
+/** The canonical form of what is written: `0.5` → `500m`, `1024Mi` → `1Gi`; what is no quantity stays. */
 export function canonicalQuantity(text: string): string {
   const quantity = parseQuantity(text);
   return quantity === null ? text : formatQuantity(quantity);

@@ -72,8 +72,8 @@ function validate(one: KubeObject, old: KubeObject | null): readonly StatusCause
   const { addressType = '', endpoints = [], ports = [] } = loose(one);
   oneOf(errors, 'addressType', addressType, ['FQDN', 'IPv4', 'IPv6']);
   if (old !== null) immutable(errors, 'addressType', addressType, loose(old).addressType);
-  if (endpoints.length > limits.endpointsPerSliceMax) {
-    tooMany(errors, 'endpoints', endpoints.length, limits.endpointsPerSliceMax);
+  if (endpoints.length > limits.endpointsAcceptedPerSliceMax) {
+    tooMany(errors, 'endpoints', endpoints.length, limits.endpointsAcceptedPerSliceMax);
     return errors;
   }
   for (const [i, endpoint] of endpoints.entries()) {

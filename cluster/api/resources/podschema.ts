@@ -5,7 +5,7 @@
 
 import { localObjectReference } from './reference.ts';
 import {
-  any, boolean, integer, intOrString, kindObject, labelSelector, listBy, listOf, object, objectMeta,
+  anything, boolean, integer, intOrString, kindObject, labelSelector, listBy, listOf, object, objectMeta,
   quantities, quantity, string, stringMap, strings, time,
 } from './schema.ts';
 
@@ -212,17 +212,17 @@ const topologySpreadConstraint = object('core', 'TopologySpreadConstraint', {
 }, ['maxSkew', 'topologyKey', 'whenUnsatisfiable']);
 
 const volume = object('core', 'Volume', {
-  awsElasticBlockStore: any, azureDisk: any, azureFile: any, cephfs: any, cinder: any, configMap: any,
-  csi: any, downwardAPI: any, emptyDir: any, ephemeral: any, fc: any, flexVolume: any, flocker: any,
-  gcePersistentDisk: any, gitRepo: any, glusterfs: any, hostPath: any, image: any, iscsi: any,
-  name: string, nfs: any, persistentVolumeClaim: any, photonPersistentDisk: any, portworxVolume: any,
-  projected: any, quobyte: any, rbd: any, scaleIO: any, secret: any, storageos: any, vsphereVolume: any,
+  awsElasticBlockStore: anything, azureDisk: anything, azureFile: anything, cephfs: anything, cinder: anything, configMap: anything,
+  csi: anything, downwardAPI: anything, emptyDir: anything, ephemeral: anything, fc: anything, flexVolume: anything, flocker: anything,
+  gcePersistentDisk: anything, gitRepo: anything, glusterfs: anything, hostPath: anything, image: anything, iscsi: anything,
+  name: string, nfs: anything, persistentVolumeClaim: anything, photonPersistentDisk: anything, portworxVolume: anything,
+  projected: anything, quobyte: anything, rbd: anything, scaleIO: anything, secret: anything, storageos: anything, vsphereVolume: anything,
 }, ['name']);
 
 const podSpec = object('core', 'PodSpec', {
-  activeDeadlineSeconds: integer, affinity: any, automountServiceAccountToken: boolean,
+  activeDeadlineSeconds: integer, affinity: anything, automountServiceAccountToken: boolean,
   containers: listBy('name', container), dnsConfig: podDNSConfig, dnsPolicy: string,
-  enableServiceLinks: boolean, ephemeralContainers: listBy('name', any),
+  enableServiceLinks: boolean, ephemeralContainers: listBy('name', anything),
   hostAliases: listBy('ip', hostAlias), hostIPC: boolean, hostNetwork: boolean, hostPID: boolean,
   hostUsers: boolean, hostname: string, hostnameOverride: string,
   imagePullSecrets: listBy('name', localObjectReference), initContainers: listBy('name', container),

@@ -13,7 +13,7 @@ export const quantity: Schema = { type: 'quantity' };
 export const intOrString: Schema = { type: 'int-or-string' };
 export const time: Schema = { type: 'time' };
 /** What nobody here reads, and what is taken and given back as it came. */
-export const any: Schema = { type: 'any' };
+export const anything: Schema = { type: 'any' };
 
 export const mapOf = (of: Schema): Schema => ({ type: 'map', of });
 export const listOf = (of: Schema): Schema => ({ type: 'list', of });
@@ -63,7 +63,7 @@ const ownerReference = object('meta', 'OwnerReference', {
 }, ['apiVersion', 'kind', 'name', 'uid']);
 
 const managedFieldsEntry = object('meta', 'ManagedFieldsEntry', {
-  apiVersion: string, fieldsType: string, fieldsV1: any, manager: string, operation: string,
+  apiVersion: string, fieldsType: string, fieldsV1: anything, manager: string, operation: string,
   subresource: string, time,
 });
 
