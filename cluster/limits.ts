@@ -51,19 +51,20 @@ export const limits = {
   /** Every how many probe intervals one dead member is pinged too, to see it again after a partition. */
   deadProbeEvery: 10,
   /** Suspicion lasts at least this many probe intervals × log10(members + 1); Lifeguard's α. */
-  suspicionMultiplier: 3,
+  suspicionMultiplier: 2.5,
   /** … and at most this many times the minimum while nobody confirms; Lifeguard's β. */
-  suspicionMaxMultiplier: 2,
+  suspicionMaxMultiplier: 2.5,
   /** Independent confirmations that shrink a suspicion to its minimum; Lifeguard's K. */
   suspicionConfirmations: 2,
   /** Lifeguard's local health score: 0 is healthy, each step slows the own probes by one interval. */
-  localHealthMax: 8,
+  localHealthMax: 4,
   /** A rumour is retold this many times × log2(members + 1). */
   retellMultiplier: 4,
   /** A beat, which the next one replaces anyway, this many times × log2(members + 1). */
   beatRetellMultiplier: 2,
-  rumoursPerMessage: 12,
-  beatsPerMessage: 6,
+  /** About 2.5 KB of either at most: one message fits a few packets. */
+  rumoursPerMessage: 24,
+  beatsPerMessage: 16,
   beatIntervalMs: 2_000,
   membersMax: 1_000,
   /** The leader collects committed entries this long before it publishes a batch. */
@@ -126,6 +127,11 @@ export const limits = {
   // ── nodes, scheduler, controllers ────────────────────────────────────────────────────────────────────
   /** A silent node is suspect when gossip says so, unreachable (NotReady) this long after. */
   nodeUnreachableAfterSuspectMs: 4_000,
+  /** A Node object that no member has ever spoken for is unreachable after this, as in Kubernetes. */
+  nodeStartupGraceMs: 60_000,
+  /** More than two nodes down that are at least this share of all: evicting would not help. As in Kubernetes. */
+  disruptedNodesPercent: 55,
+  evictionRetryMs: 5_000,
   /** Default toleration of not-ready and unreachable. Kubernetes: 300; Shoal replaces lost pods quickly. */
   defaultTolerationSeconds: 5,
   podsPerNodeMax: 110,
@@ -155,7 +161,7 @@ export const limits = {
   /** Objects that one command of the garbage, namespace or event collector removes. */
   collectedPerCommand: 64,
   eventCollectionIntervalMs: 30_000,
-  /** A rollout's status and a Service's routes wait this long for more changes. */
+  /** A Service's routes wait this long for more changes. */
   routesSettleMs: 50,
   /** Events (the Kubernetes object) not yet written by one recorder; the newest is dropped beyond it. */
   recorderPendingMax: 4_096,
@@ -176,6 +182,18 @@ export const limits = {
   imagePullBackoffMsMin: 10_000,
   imagePullBackoffMsMax: 300_000,
   imagePullsMax: 4,
+  /** A failed pull is shown as ErrImagePull this long, then as ImagePullBackOff. */
+  imagePullErrorShownMs: 3_000,
+  /** A runtime call that failed is made again after this, doubling. */
+  runtimeRetryMsMin: 1_000,
+  runtimeRetryMsMax: 30_000,
+  /** Changes of a pod's status within this time are written together. */
+  statusSettleMs: 20,
+  /** A status that could not be written is tried again after this, doubling; the newest is written. */
+  statusRetryMsMin: 500,
+  statusRetryMsMax: 10_000,
+  /** Environment of one container, names and values together, in bytes: the kernel takes no more (execve). */
+  containerEnvBytesMax: 1024 * 1024,
   /** Runtime calls: create, start, remove. A stop may take its grace period longer. */
   runtimeCallTimeoutMs: 120_000,
   relistIntervalMs: 10_000,

@@ -1,0 +1,79 @@
+// What is yet to be told: rumours and beats that ride on pings and acks. Each is told a number of times that
+// grows with the logarithm of the cluster's size, the least told first, so that news spread like an epidemic
+// and then end. What always holds: per peer at most one alive or dead rumour, or one suspicion per suspecting
+// member up to Lifeguard's K + 1; per peer one beat, the newest.
+
+import type { PeerId } from '../ids.ts';
+import { limits } from '../limits.ts';
+import type { Rumour } from './types.ts';
+
+interface Told { told: number; readonly order: number }
+interface Telling extends Told { readonly rumour: Rumour }
+
+export interface Rumours {
+  /** Grows with each news: of two equally often told, the newer goes first. */
+  order: number;
+  readonly byPeer: Map<PeerId, readonly Telling[]>;
+  /** Peers whose newest beat is still being spread. */
+  readonly beats: Map<PeerId, Told>;
+}
+
+export function createRumours(): Rumours {
+  return { order: 0, byPeer: new Map(), beats: new Map() };
+}
+
+/** Starts spreading `rumour`; older ones of the same peer are not told any more. */
+export function tell(rumours: Rumours, rumour: Rumour): void {
+  rumours.order += 1;
+  const telling: Telling = { rumour, told: 0, order: rumours.order };
+  const same = (rumours.byPeer.get(rumour.peer) ?? []).filter(({ rumour: old }) =>
+    old.status === 'suspect' && rumour.status === 'suspect' && old.incarnation === rumour.incarnation
+    && old.from !== rumour.from);
+  rumours.byPeer.set(rumour.peer, [...same.slice(-limits.suspicionConfirmations), telling]);
+}
+
+export function forget(rumours: Rumours, peer: PeerId): void {
+  rumours.byPeer.delete(peer);
+  rumours.beats.delete(peer);
+}
+
+/** The next rumours to tell, at most `count`; each taken counts as told. */
+export function takeRumours(rumours: Rumours, count: number, size: number): Rumour[] {
+  const all = [...rumours.byPeer.values()].flat();
+  const taken = leastTold(all, count);
+  const max = timesOf(limits.retellMultiplier, size);
+  for (const telling of taken) {
+    telling.told += 1;
+    if (telling.told < max) continue;
+    const peer = telling.rumour.peer;
+    const left = (rumours.byPeer.get(peer) ?? []).filter((other) => other !== telling);
+    if (left.length > 0) rumours.byPeer.set(peer, left);
+    else rumours.byPeer.delete(peer);
+  }
+  return taken.map(({ rumour }) => rumour);
+}
+
+/** The peers whose beats to tell `to` next; nobody is told its own. */
+export function takeBeats(rumours: Rumours, to: PeerId, count: number, size: number): PeerId[] {
+  const all: (Told & { readonly peer: PeerId; readonly entry: Told })[] = [];
+  for (const [peer, entry] of rumours.beats) {
+    if (peer !== to) all.push({ peer, entry, told: entry.told, order: entry.order });
+  }
+  const taken = leastTold(all, count);
+  const max = timesOf(limits.beatRetellMultiplier, size);
+  for (const { peer, entry } of taken) {
+    entry.told += 1;
+    if (entry.told >= max) rumours.beats.delete(peer);
+  }
+  return taken.map(({ peer }) => peer);
+}
+
+function leastTold<T extends Told>(all: T[], count: number): T[] {
+  if (all.length > 1) all.sort((a, b) => a.told - b.told || b.order - a.order);
+  return all.slice(0, count);
+}
+
+/** How often a piece of news is told in a cluster of `size` members. */
+export function timesOf(multiplier: number, size: number): number {
+  return multiplier * Math.ceil(Math.log2(size + 1));
+}
