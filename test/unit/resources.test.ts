@@ -229,7 +229,8 @@ function randomValue(schema: Schema, random: Random, depth: number): unknown {
     case 'time': return pick(['2026-11-24T07:00:00Z', 'never']);
     case 'bytes': return pick(['', 'AAEC', 'no base64']);
     case 'any': return pick([{}, { a: [1] }, 'a', 0]);
-    case 'map': return random.chance(1, 4) ? {} : { [pick(texts)]: randomValue(schema.of, random, depth + 1) };
+    case 'map': return random.chance(1, 4) ? {}
+      : { [pick(texts)]: randomValue(schema.of, random, depth + 1) };
     case 'list': {
       const items = Array.from({ length: random.below(3) });
       return items.map(() => (random.chance(1, 20) ? null : randomValue(schema.of, random, depth + 1)));

@@ -211,12 +211,16 @@ const topologySpreadConstraint = object('core', 'TopologySpreadConstraint', {
   nodeAffinityPolicy: string, nodeTaintsPolicy: string, topologyKey: string, whenUnsatisfiable: string,
 }, ['maxSkew', 'topologyKey', 'whenUnsatisfiable']);
 
+/** The sources by name only. */
+const volumeSources = [
+  'awsElasticBlockStore', 'azureDisk', 'azureFile', 'cephfs', 'cinder', 'configMap', 'csi',
+  'downwardAPI', 'emptyDir', 'ephemeral', 'fc', 'flexVolume', 'flocker', 'gcePersistentDisk', 'gitRepo',
+  'glusterfs', 'hostPath', 'image', 'iscsi', 'nfs', 'persistentVolumeClaim', 'photonPersistentDisk',
+  'portworxVolume', 'projected', 'quobyte', 'rbd', 'scaleIO', 'secret', 'storageos', 'vsphereVolume',
+];
+
 const volume = object('core', 'Volume', {
-  awsElasticBlockStore: anything, azureDisk: anything, azureFile: anything, cephfs: anything, cinder: anything, configMap: anything,
-  csi: anything, downwardAPI: anything, emptyDir: anything, ephemeral: anything, fc: anything, flexVolume: anything, flocker: anything,
-  gcePersistentDisk: anything, gitRepo: anything, glusterfs: anything, hostPath: anything, image: anything, iscsi: anything,
-  name: string, nfs: anything, persistentVolumeClaim: anything, photonPersistentDisk: anything, portworxVolume: anything,
-  projected: anything, quobyte: anything, rbd: anything, scaleIO: anything, secret: anything, storageos: anything, vsphereVolume: anything,
+  ...Object.fromEntries(volumeSources.map((source) => [source, anything])), name: string,
 }, ['name']);
 
 const podSpec = object('core', 'PodSpec', {
