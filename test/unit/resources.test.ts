@@ -258,7 +258,7 @@ test('no object of the right types makes a resource throw, and defaults hold sti
       for (const { object, errors } of [written, next]) {
         // Only what was found valid is stored, and shown: a selector is taken at its word.
         if (errors.some(({ field }) => field?.startsWith('spec.selector') === true)) continue;
-        for (const column of resource.columns) assert.ok(column.value(object, now) !== undefined, column.name);
+        for (const { name, value } of resource.columns) assert.ok(value(object, now) !== undefined, name);
         for (const field of Object.values(resource.fields)) assert.type(field(object), 'string');
         assert.ok((resource.graceSeconds?.(object) ?? 0) >= 0);
       }
