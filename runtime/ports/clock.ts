@@ -1,0 +1,58 @@
+// The real clock: timers by key, one event each. What always holds: an event never comes before its time by
+// this clock, never after `disarm`, and never from inside a call.
+
+import type { ClockPort, PeerEvent } from '../../cluster/ports.ts';
+
+export interface Clock {
+  readonly port: ClockPort;
+  /** Disarms everything. */
+  close(): void;
+}
+
+/** setTimeout's longest; a longer wait is taken in steps. */
+const timeoutMsMax = 2 ** 31 - 1;
+
+interface Armed { timeout: NodeJS.Timeout; readonly dueMs: number }
+
+export function createClock(deliver: (event: PeerEvent) => void): Clock {
+  const startedMs = performance.now();
+  const armed = new Map<string, Armed>();
+  const nowMs = (): number => performance.now() - startedMs;
+
+  function wait(key: string, dueMs: number): NodeJS.Timeout {
+    const ms = Math.min(timeoutMsMax, Math.max(0, Math.ceil(dueMs - nowMs())));
+    return setTimeout(() => fire(key, dueMs), ms);
+  }
+  /** Node's timers count whole milliseconds of a clock of their own and may be early by a part of one. */
+  function fire(key: string, dueMs: number): void {
+    const timer = armed.get(key);
+    if (timer === undefined || timer.dueMs !== dueMs) return;
+    if (nowMs() < dueMs) {
+      timer.timeout = wait(key, dueMs);
+      return;
+    }
+    armed.delete(key);
+    deliver({ type: 'timer', key });
+  }
+  function disarm(key: string): void {
+    const timer = armed.get(key);
+    if (timer === undefined) return;
+    armed.delete(key);
+    clearTimeout(timer.timeout);
+  }
+  return {
+    port: {
+      nowMs,
+      wallMs: () => Date.now(),
+      arm(key, ms) {
+        disarm(key);
+        const dueMs = nowMs() + ms;
+        armed.set(key, { timeout: wait(key, dueMs), dueMs });
+      },
+      disarm,
+    },
+    close() {
+      for (const key of [...armed.keys()]) disarm(key);
+    },
+  };
+}

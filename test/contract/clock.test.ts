@@ -1,0 +1,119 @@
+// The clock port's contract on the real adapter and on the simulated one, with faults; the agenda's order;
+// and the real random port.
+
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import type { PeerEvent } from '../../cluster/ports.ts';
+import { createRandom } from '../../cluster/random.ts';
+import { createClock } from '../../runtime/ports/clock.ts';
+import { createRandomPort } from '../../runtime/ports/random.ts';
+import { createHeap } from '../../sim/heap.ts';
+import { createClock as createSimClock, trueClock } from '../../sim/ports/clock.ts';
+import type { ClockFault } from '../../sim/ports/clock.ts';
+import { clockContract, keysOf } from './clock.ts';
+import type { ClockHarness } from './clock.ts';
+
+function realHarness(): ClockHarness {
+  const events: PeerEvent[] = [];
+  const clock = createClock((event) => {
+    if (event.type === 'timer') harness.onEvent(event.key);
+    events.push(event);
+  });
+  const pass = (ms: number): Promise<void> => new Promise((done) => setTimeout(done, ms));
+  const harness: ClockHarness = {
+    port: clock.port, events, pass, onEvent: () => undefined,
+    stop: () => clock.close(),
+    async until(what, condition) {
+      const deadline = performance.now() + 5_000;
+      while (!condition()) {
+        if (performance.now() > deadline) throw new Error(`${what}: not within 5 s`);
+        await pass(1);
+      }
+    },
+  };
+  return harness;
+}
+
+function simHarness(fault: ClockFault): ClockHarness {
+  const heap = createHeap();
+  const events: PeerEvent[] = [];
+  const clock = createSimClock(heap, (event) => {
+    if (event.type === 'timer') harness.onEvent(event.key);
+    events.push(event);
+  }, fault);
+  const harness: ClockHarness = {
+    port: clock.port, events, onEvent: () => undefined,
+    stop: () => clock.stop(),
+    async pass(ms) {
+      const end = heap.nowMs() + ms;
+      while (heap.step(end)) if (heap.nowMs() > end) throw new Error('time ran away');
+    },
+    async until(what, condition) {
+      while (!condition()) if (!heap.step()) throw new Error(`${what}: nothing more happens`);
+    },
+  };
+  return harness;
+}
+
+clockContract(test, 'real', realHarness);
+clockContract(test, 'simulated', () => simHarness(trueClock));
+clockContract(test, 'simulated, fast', () => simHarness({ driftPpm: 3_337, wallSkewMs: 86_400_000 }));
+clockContract(test, 'simulated, slow', () => simHarness({ driftPpm: -2_999, wallSkewMs: -3_600_000 }));
+
+test('a drifting clock gains on the world, and a crash silences it', async () => {
+  const heap = createHeap();
+  const events: PeerEvent[] = [];
+  const clock = createSimClock(heap, (event) => events.push(event), { driftPpm: 10_000, wallSkewMs: 500 });
+  const wallMs = clock.port.wallMs();
+  clock.port.arm('early', 1_010);
+  clock.port.arm('never', 2_000);
+  while (heap.step(1_001)) assert.ok(true);
+  assert.equal(keysOf(events), ['early']);
+  assert.is(clock.port.wallMs() - wallMs, 1_011);
+  clock.stop();
+  clock.port.arm('after the crash', 1);
+  while (heap.step(10_000)) assert.unreachable('a stopped clock has no events');
+  assert.equal(keysOf(events), ['early']);
+});
+
+test('the agenda runs by time, then by order of scheduling, and never what was cancelled', () => {
+  const random = createRandom(11);
+  const heap = createHeap();
+  const expected: { timeMs: number; n: number }[] = [];
+  const ran: { timeMs: number; n: number }[] = [];
+  for (let n = 0; n < 20_000; n += 1) {
+    const item = { timeMs: random.below(50), n };
+    const task = heap.at(item.timeMs, () => ran.push(item));
+    if (random.chance(2, 3)) {
+      heap.cancel(task);
+      heap.cancel(task);
+    } else {
+      expected.push(item);
+    }
+  }
+  assert.is(heap.size(), expected.length);
+  while (heap.step()) assert.is(ran.at(-1)?.timeMs, heap.nowMs());
+  assert.equal(ran, expected.sort((a, b) => a.timeMs - b.timeMs || a.n - b.n));
+  assert.is(heap.size(), 0);
+});
+
+test('an event for the past runs now; time stops where it was told to', () => {
+  const heap = createHeap();
+  const ran: string[] = [];
+  heap.at(10, () => heap.at(3, () => ran.push(`at ${heap.nowMs()}`)));
+  heap.at(20, () => ran.push('late'));
+  while (heap.step(15)) assert.ok(heap.nowMs() <= 15);
+  assert.equal(ran, ['at 10']);
+  assert.is(heap.nowMs(), 15);
+});
+
+test('random words are 32 bits wide and all different', () => {
+  const random = createRandomPort();
+  const words = Array.from({ length: 5_000 }, () => random.u32());
+  assert.ok(words.every((word) => Number.isInteger(word) && word >= 0 && word < 2 ** 32));
+  // Of 5,000 words some four pairs in a thousand runs are equal by chance; fifty would be a broken buffer.
+  assert.ok(new Set(words).size > 4_950);
+  assert.ok(words.some((word) => word > 2 ** 31) && words.some((word) => word < 2 ** 31));
+});
+
+test.run();
