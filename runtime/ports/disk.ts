@@ -77,8 +77,8 @@ interface Queue { readonly port: DiskPort; close(): Promise<void> }
 
 function createQueue(folder: string, writer: LogWriter, deliver: (event: DiskEvent) => void): Queue {
   const jobs: Job[] = [];
-  let backlogBytes = 0, failed = false, closed = false;
-  let running: Promise<void> | null = null;
+  let backlogBytes = 0, busy = false, failed = false, closed = false;
+  let working: Promise<void> = Promise.resolve();
   let saving: Promise<void> = Promise.resolve();
 
   /** In a task of its own: what the receiver throws is its own failure, not the disk's. */
@@ -86,6 +86,7 @@ function createQueue(folder: string, writer: LogWriter, deliver: (event: DiskEve
   function fail(error: unknown): void {
     if (failed) return;
     failed = true;
+    busy = false;
     jobs.length = 0;
     if (error instanceof AssertionFailure) queueMicrotask(() => { throw error; });
     tell({ type: 'disk-failed', message: error instanceof Error ? error.message : String(error) });
@@ -95,9 +96,20 @@ function createQueue(folder: string, writer: LogWriter, deliver: (event: DiskEve
     if (failed) return;
     jobs.push(...more);
     for (const job of more) if (job.kind === 'records') backlogBytes += job.bytes;
-    running ??= Promise.resolve().then(work).catch(fail).finally(() => { running = null; });
+    if (busy) return;
+    busy = true;
+    working = work();
   }
+  /** `busy` ends in the same breath as the look that found no job: whoever comes later starts it again. */
   async function work(): Promise<void> {
+    await Promise.resolve();
+    try {
+      await takeJobs();
+    } catch (error) {
+      fail(error);
+    }
+  }
+  async function takeJobs(): Promise<void> {
     for (let job = jobs[0]; job !== undefined; job = jobs[0]) {
       if (backlogBytes > limits.diskBacklogBytesMax) {
         throw new Error(`the disk is too slow: ${backlogBytes} bytes wait to be written`);
@@ -112,6 +124,7 @@ function createQueue(folder: string, writer: LogWriter, deliver: (event: DiskEve
         if (joined.token !== null) tell({ type: 'persisted', token: joined.token });
       }
     }
+    busy = false;
   }
   async function publish(temporary: string, meta: SnapshotMeta, keepFrom: Index): Promise<void> {
     await publishSnapshot(folder, temporary, meta);
@@ -143,7 +156,7 @@ function createQueue(folder: string, writer: LogWriter, deliver: (event: DiskEve
     async close() {
       await saving;
       closed = true;
-      while (running !== null) await running;
+      await working;
     },
   };
 }

@@ -32,15 +32,18 @@ async function realHarness(): Promise<RealHarness> {
     disk = null;
     await closing?.close();
   };
-  return {
-    directory, folder, events, close,
+  const harness: RealHarness = {
+    directory, folder, events, close, onEvent: () => undefined,
     async open() {
       if (moved) {
         await rm(folder);
         await rename(`${folder}-moved`, folder);
         moved = false;
       }
-      disk = await openDisk(directory, (event) => events.push(event), { segmentBytes });
+      disk = await openDisk(directory, (event) => {
+        harness.onEvent(event);
+        events.push(event);
+      }, { segmentBytes });
       return disk;
     },
     // A process that is killed leaves to the kernel what it wrote; the tests in `tear` go further.
@@ -73,6 +76,7 @@ async function realHarness(): Promise<RealHarness> {
       await rm(`${folder}-moved`, { recursive: true, force: true });
     },
   };
+  return harness;
 }
 
 const lastSegment = async (folder: string): Promise<string> =>
@@ -90,9 +94,12 @@ async function simHarness(): Promise<DiskHarness> {
   const heap = createHeap();
   const disk = createDisk(heap, 7);
   const events: DiskEvent[] = [];
-  return {
-    events,
-    open: async () => disk.open((event) => events.push(event)),
+  const harness: DiskHarness = {
+    events, onEvent: () => undefined,
+    open: async () => disk.open((event) => {
+      harness.onEvent(event);
+      events.push(event);
+    }),
     close: async () => disk.close(),
     crash: async () => disk.crash(),
     // What is torn is what was on its way when the power failed: a write that a crash interrupts.
@@ -107,6 +114,7 @@ async function simHarness(): Promise<DiskHarness> {
     },
     cleanUp: async () => undefined,
   };
+  return harness;
 }
 
 diskContract(test, 'real', realHarness);

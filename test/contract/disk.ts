@@ -18,6 +18,8 @@ export interface DiskHarness {
   tear(): Promise<void>;
   /** Makes the next write fail for good. */
   fail(): Promise<void>;
+  /** Called with each event before it is recorded. */
+  onEvent: (event: DiskEvent) => void;
   /** Everything delivered so far, oldest first. */
   readonly events: DiskEvent[];
   until(what: string, condition: () => boolean): Promise<void>;
@@ -120,6 +122,17 @@ function writing(it: It): void {
     assert.equal(tokens, [...tokens].sort((a, b) => a - b));
     assert.is(new Set(tokens).size, tokens.length);
     assert.ok(tokens.length <= 100, `${tokens.length} syncs for 1,000 writes`);
+  });
+
+  it('a write may be called from the event of the one before', async (harness) => {
+    const { port } = await harness.open();
+    harness.onEvent = (event) => {
+      if (event.type !== 'persisted' || event.token === 300) return;
+      port.write({ token: event.token + 1, entries: entriesOf(event.token + 1, event.token + 1) });
+    };
+    port.write({ token: 1, entries: entriesOf(1, 1) });
+    await harness.until('the last', hasPersisted(harness, 300));
+    assert.is(harness.events.length, 300);
   });
 
   it('truncateAfter cuts the log before the new entries', async (harness) => {
