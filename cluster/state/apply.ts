@@ -63,7 +63,7 @@ function applyCommand(state: MutableState, command: Command, entry: Entry): Effe
   const objects: KubeObject[] = [];
   for (const op of command.ops) {
     const result = draft.carryOut(op);
-    if ('reason' in result) return { outcome: refused(result), changes: [] };
+    if (isRefused(result)) return { outcome: refused(result), changes: [] };
     objects.push(result);
   }
   const changes = draft.changes();
@@ -83,6 +83,9 @@ function remember(state: MutableState, change: Change): void {
   state.forgotten = (state.changes[cut - 1] as Change).revision;
   state.changes = state.changes.slice(cut);
 }
+
+/** By what a refusal lacks: an Event, which is an object, has a `reason` too. */
+const isRefused = (result: KubeObject | Refusal): result is Refusal => !('metadata' in result);
 
 /** What the operations of one command add up to, before any of it takes effect. */
 class Draft {
@@ -113,7 +116,7 @@ class Draft {
     const closed = this.namespaceClosed(key);
     if (closed !== null) return closed;
     const ready = this.allocated(key, object, null);
-    return 'reason' in ready ? ready : this.put(key, null, ready);
+    return isRefused(ready) ? ready : this.put(key, null, ready);
   }
 
   update(key: ObjectKey, object: KubeObject, expect: Expectation | undefined, current: KubeObject | null): KubeObject | Refusal {
@@ -121,7 +124,7 @@ class Draft {
     const conflict = mismatch(key, current, { ...expect, uid: object.metadata.uid as never });
     if (conflict !== null) return conflict;
     const ready = this.allocated(key, object, current);
-    if ('reason' in ready) return ready;
+    if (isRefused(ready)) return ready;
     if (isFinished(ready)) return this.drop(key, ready);
     if (sameObject(ready, current)) return current;
     return this.put(key, current, ready);
