@@ -47,9 +47,12 @@ export interface LogRecovery {
 export type LogRole = 'follower' | 'pre-candidate' | 'candidate' | 'leader' | 'learner';
 
 export type LogMessage =
-  | { readonly type: 'pre-vote' | 'vote'; readonly term: Term; readonly lastIndex: Index; readonly lastTerm: Term;
-      /** The leader itself asked for this election (`timeout-now`): it counts even while the leader is heard. */
-      readonly forced?: true }
+  | {
+      readonly type: 'pre-vote' | 'vote'; readonly term: Term; readonly lastIndex: Index;
+      readonly lastTerm: Term;
+      /** The leader itself asked for this election (`timeout-now`): it counts while a leader is heard. */
+      readonly forced?: true;
+    }
   | { readonly type: 'pre-vote-reply' | 'vote-reply'; readonly term: Term; readonly granted: boolean }
   | {
       readonly type: 'append'; readonly term: Term; readonly prevIndex: Index; readonly prevTerm: Term;
@@ -79,6 +82,8 @@ export type LogMessage =
 export type LogTimer = 'election' | 'heartbeat' | 'snapshot-retry';
 
 export type LogEvent =
+  /** The first event of a run: the log arms its timers and says its role and members. */
+  | { readonly type: 'start' }
   | { readonly type: 'timer'; readonly timer: LogTimer }
   | { readonly type: 'message'; readonly from: PeerId; readonly message: LogMessage }
   /** Many proposals may come in one event: they share one disk write and one append per follower. */
@@ -90,7 +95,10 @@ export type LogEvent =
   /** The owner has saved a snapshot of the state at `index`; the log may forget entries up to `keepFrom`. */
   | { readonly type: 'compacted'; readonly index: Index }
   /** The answer to `need-snapshot`: the state, encoded, at `meta.index`. */
-  | { readonly type: 'snapshot-ready'; readonly to: PeerId; readonly meta: SnapshotMeta; readonly data: Uint8Array }
+  | {
+      readonly type: 'snapshot-ready'; readonly to: PeerId; readonly meta: SnapshotMeta;
+      readonly data: Uint8Array;
+    }
   /**
    * Committed entries that came by the commit feed or by repair, contiguous, all committed. They are taken if
    * they begin at or below commit + 1, or if the entry before them is here with `prevTerm`; else ignored.
@@ -109,7 +117,8 @@ export type LogEffect =
   | { readonly type: 'send'; readonly to: PeerId; readonly message: LogMessage }
   /** Write in this order, then one fsync, then `persisted`. `truncateAfter`: drop entries above it first. */
   | {
-      readonly type: 'persist'; readonly token: number; readonly hard?: HardState; readonly truncateAfter?: Index;
+      readonly type: 'persist'; readonly token: number; readonly hard?: HardState;
+      readonly truncateAfter?: Index;
       readonly entries: readonly Entry[];
       /** A received snapshot that replaces the whole log up to `meta.index`. */
       readonly snapshot?: { readonly meta: SnapshotMeta; readonly data: Uint8Array };
@@ -132,6 +141,7 @@ export type LogEffect =
   | { readonly type: 'proposed'; readonly first: Index; readonly count: number; readonly term: Term }
   | {
       readonly type: 'refused'; readonly what: 'propose' | 'propose-config' | 'read' | 'transfer';
-      readonly reason: 'not-leader' | 'not-ready' | 'change-in-flight' | 'unsafe' | 'full'; readonly readId?: number;
+      readonly reason: 'not-leader' | 'not-ready' | 'change-in-flight' | 'unsafe' | 'full';
+      readonly readId?: number;
     }
   | { readonly type: 'read-ready'; readonly id: number; readonly index: Index };
