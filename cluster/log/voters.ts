@@ -27,8 +27,8 @@ export function nextChange(
   const voters = sorted.filter((each) => each.voter);
   if (!voters.some((each) => each.id === leader)) return null;
   const wanted = votersFor(sorted.length);
-  const ranked = byFitness(sorted.filter((each) => !each.voter && alive(each)), caughtUp);
-  const candidate = ranked.find((each) => lag(each, sorted, caughtUp) <= limits.promotionLagMax) ?? null;
+  const learners = byFitness(sorted.filter((each) => !each.voter && alive(each)), caughtUp);
+  const fit = learners.filter((each) => isFit(each, sorted, caughtUp)), candidate = fit[0] ?? null;
   const lost = voters.filter((each) => !alive(each));
   const spare = worst(voters, lost, leader, caughtUp);
   const liveVoters = voters.length - lost.length;
@@ -43,7 +43,7 @@ export function nextChange(
   if (candidate !== null && voters.length < wanted) {
     const odd = voters.length % 2 === 1;
     // Two at once, so that the number is odd again; a single newcomer only replaces a lost voter.
-    if (!odd || (ranked.length >= 2 && lost.length === 0)) return withVoter(sorted, candidate, true);
+    if (!odd || (fit.length >= 2 && lost.length === 0)) return withVoter(sorted, candidate, true);
   }
   if (candidate !== null && lost.length > 0) {
     // The promotion should be committed by voters that have the log already; else the lost one goes first.
@@ -86,9 +86,11 @@ function byFitness(members: readonly LogMember[], caughtUp: CaughtUp): LogMember
   return [...members].sort((a, b) => at(b) - at(a) || compareIds(a.id, b.id));
 }
 
-function lag(member: LogMember, members: readonly LogMember[], caughtUp: CaughtUp): number {
+/** A peer that has nothing yet knows no members and would vote for nobody; one far behind holds up commits. */
+function isFit(member: LogMember, members: readonly LogMember[], caughtUp: CaughtUp): boolean {
   const best = members.reduce((most, each) => Math.max(most, caughtUp.get(each.id) ?? 0), 0);
-  return best - (caughtUp.get(member.id) ?? 0);
+  const applied = caughtUp.get(member.id) ?? 0;
+  return applied > 0 && best - applied <= limits.promotionLagMax;
 }
 
 function withVoter(members: readonly LogMember[], changed: LogMember, voter: boolean): LogMember[] {
