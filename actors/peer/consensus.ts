@@ -1,0 +1,192 @@
+// Hosts the log: hands it events, carries out its effects, applies what it commits to the state.
+//
+// What always holds: one event is stepped at a time, and its effects are carried out before the next; the
+// state changes only here, entry by entry in the order of the log, or as a whole by a snapshot.
+
+import { assert, unreachable } from '../../cluster/assert.ts';
+import type { Index, PeerId, Term } from '../../cluster/ids.ts';
+import { limits } from '../../cluster/limits.ts';
+import { createLog, describe, step } from '../../cluster/log/log.ts';
+import type { LogDescription } from '../../cluster/log/log.ts';
+import type {
+  Entry, LogEffect, LogEvent, LogMember, LogRecovery, LogRole, SnapshotMeta,
+} from '../../cluster/log/types.ts';
+import type { PeerMessage } from '../../cluster/messages.ts';
+import type { DiskEvent } from '../../cluster/ports.ts';
+import { applyEntry } from '../../cluster/state/apply.ts';
+import { decodeState, encodeState } from '../../cluster/state/snapshot.ts';
+import type { Applied } from '../../cluster/state/types.ts';
+import type { State } from '../../cluster/state/state.ts';
+import { decodeMembers } from '../../cluster/wire.ts';
+import type { Batch } from './commands.ts';
+import type { Core } from './core.ts';
+
+export interface RoleView {
+  readonly role: LogRole;
+  readonly term: Term;
+  readonly leader: PeerId | null;
+  readonly ready: boolean;
+}
+
+export interface ConsensusHooks {
+  send(to: PeerId, message: PeerMessage): void;
+  /** Entries were committed and applied, in order. */
+  committed(entries: readonly Entry[], applied: readonly Applied[]): void;
+  /** The whole state was replaced. */
+  installed(before: State): void;
+  role(view: RoleView): void;
+  members(members: readonly LogMember[], committed: boolean): void;
+  /** The log did not take this batch. */
+  batchRefused(batch: Batch): void;
+  failed(message: string): void;
+}
+
+export interface Consensus {
+  feed(event: LogEvent): void;
+  propose(batch: Batch): void;
+  /** Calls back with a read index, or null if this peer can't give one. */
+  readIndex(done: (index: Index | null) => void): void;
+  disk(event: DiskEvent): void;
+  describe(): LogDescription;
+  /** The entries that a member asked for by repair. */
+  entriesFrom(first: Index, bytesMax: number): CommittedRange | 'compacted';
+  termAt(index: Index): Term | null;
+  /** A snapshot of the state as it is now, for a follower or for repair. */
+  snapshotNow(): { readonly meta: SnapshotMeta; readonly data: Uint8Array };
+}
+
+export interface CommittedRange { readonly entries: readonly Entry[]; readonly prevTerm: Term }
+
+export function createConsensus(core: Core, recovery: LogRecovery, hooks: ConsensusHooks): Consensus {
+  const log = createLog({ self: core.self }, recovery, core.random);
+  const inbox: { readonly event: LogEvent; readonly batch: Batch | null }[] = [];
+  const readers = new Map<number, (index: Index | null) => void>();
+  let stepping = false;
+  let lastRead = 0;
+  /** The members as of the last applied entry, for the meta of snapshots of the state. */
+  let appliedMembers: readonly LogMember[] = recovery.snapshot.members;
+  let compaction: Compaction = { saving: false, entries: recovery.entries.length, bytes: 0 };
+
+  function feed(event: LogEvent, batch: Batch | null = null): void {
+    inbox.push({ event, batch });
+    if (stepping) return;
+    stepping = true;
+    for (let next = inbox.shift(); next !== undefined; next = inbox.shift()) {
+      for (const effect of step(log, next.event, core.now())) execute(effect, next.batch);
+    }
+    stepping = false;
+  }
+
+  function execute(effect: LogEffect, batch: Batch | null): void {
+    switch (effect.type) {
+      case 'send': return hooks.send(effect.to, { kind: 'log', message: effect.message });
+      case 'persist': return core.ports.disk.write(effect);
+      case 'commit': return commit(effect.entries);
+      case 'install': return install(effect.meta, effect.data);
+      case 'need-snapshot': {
+        const { meta, data } = snapshotNow();
+        return feed({ type: 'snapshot-ready', to: effect.to, meta, data });
+      }
+      case 'arm': {
+        const { timer } = effect;
+        return core.arm(`log/${timer}`, effect.ms, () => feed({ type: 'timer', timer }));
+      }
+      case 'disarm': return core.disarm(`log/${effect.timer}`);
+      case 'role':
+        core.trace('log', 'role', { role: effect.role, term: effect.term, leader: effect.leader, ready: effect.ready });
+        return hooks.role(effect);
+      case 'members': return hooks.members(effect.members, effect.committed);
+      case 'proposed': return;
+      case 'refused':
+        if (effect.readId !== undefined) return answer(effect.readId, null);
+        if (effect.what === 'propose' && batch !== null) hooks.batchRefused(batch);
+        return core.trace('log', 'refused', { what: effect.what, reason: effect.reason });
+      case 'read-ready': return answer(effect.id, effect.index);
+      default: return unreachable(effect);
+    }
+  }
+
+  function answer(id: number, index: Index | null): void {
+    const done = readers.get(id);
+    readers.delete(id);
+    done?.(index);
+  }
+
+  function commit(entries: readonly Entry[]): void {
+    const applied: Applied[] = [];
+    for (const entry of entries) {
+      if (entry.index <= core.state.revision) continue;
+      assert(entry.index === core.state.revision + 1, `entry ${entry.index} after ${core.state.revision}`);
+      applied.push(applyEntry(core.state, entry));
+      if (entry.kind === 'config') appliedMembers = membersOf(entry);
+      compaction.entries += 1;
+      compaction.bytes += entry.data.length;
+    }
+    hooks.committed(entries, applied);
+    if (worthCompacting(compaction)) compact();
+  }
+
+  function install(meta: SnapshotMeta, data: Uint8Array): void {
+    const next = decodeState(data);
+    if ('refusal' in next) {
+      hooks.failed(`a snapshot at index ${meta.index} can't be read: ${next.refusal}; nothing was changed`);
+      return;
+    }
+    assert(next.revision as number === meta.index, `snapshot of ${meta.index} holds ${next.revision}`);
+    const before = core.state;
+    if (next.revision <= before.revision) return;
+    core.state = next;
+    appliedMembers = meta.members;
+    compaction = { saving: false, entries: 0, bytes: 0 };
+    core.trace('state', 'installed', { index: meta.index });
+    hooks.installed(before);
+  }
+
+  function compact(): void {
+    const { meta, data } = snapshotNow();
+    compaction = { saving: true, entries: 0, bytes: 0 };
+    core.ports.disk.saveSnapshot(meta, data, Math.max(0, meta.index - limits.logEntriesKept) as Index);
+  }
+
+  function snapshotNow(): { meta: SnapshotMeta; data: Uint8Array } {
+    const { revision, term } = core.state;
+    return { meta: { index: revision as number as Index, term, members: appliedMembers }, data: encodeState(core.state) };
+  }
+
+  return {
+    feed: (event) => feed(event),
+    propose: (batch) => feed({ type: 'propose', data: batch.data }, batch),
+    readIndex(done) {
+      lastRead += 1;
+      readers.set(lastRead, done);
+      feed({ type: 'read', id: lastRead });
+    },
+    disk(event) {
+      switch (event.type) {
+        case 'persisted': return feed({ type: 'persisted', token: event.token });
+        case 'snapshot-saved':
+          compaction.saving = false;
+          return feed({ type: 'compacted', index: event.index });
+        case 'disk-failed': return hooks.failed(event.message);
+        default: return unreachable(event);
+      }
+    },
+    describe: () => describe(log),
+    entriesFrom: (first, bytesMax) => log.entries.committedFrom(first, bytesMax),
+    termAt: (index) => log.entries.termAt(index),
+    snapshotNow,
+  };
+}
+
+interface Compaction { saving: boolean; entries: number; bytes: number }
+
+function worthCompacting(since: Compaction): boolean {
+  if (since.saving) return false;
+  return since.entries >= limits.logEntriesBeforeSnapshot || since.bytes >= limits.logBytesBeforeSnapshot;
+}
+
+function membersOf(entry: Entry): readonly LogMember[] {
+  const members = decodeMembers(entry.data);
+  assert(!('refusal' in members), `config entry ${entry.index} can't be read`);
+  return members as readonly LogMember[];
+}

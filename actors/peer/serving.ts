@@ -1,0 +1,148 @@
+// A client's request on its way through the peer: made fresh, evaluated by the API as a function, proposed,
+// answered once this peer's own state has applied it.
+//
+// What always holds: every request gets exactly one answer or one stream; a write without a reachable quorum
+// is refused, a read without one is answered from local state and says so.
+
+import { index } from '../../cluster/ids.ts';
+import type { RequestId } from '../../cluster/ids.ts';
+import { unreachable } from '../../cluster/assert.ts';
+import { limits } from '../../cluster/limits.ts';
+import { freshness, handle } from '../../cluster/api/handle.ts';
+import { failure } from '../../cluster/api/status.ts';
+import type { ApiContext, ApiRequest, ApiResponse, PendingCommand } from '../../cluster/api/request.ts';
+import type { ClientsEvent } from '../../cluster/ports.ts';
+import type { Op, Outcome } from '../../cluster/state/types.ts';
+import type { SubmitOutcome } from '../services.ts';
+import type { Commands } from './commands.ts';
+import { uuid } from './core.ts';
+import type { Core } from './core.ts';
+import type { LogStreams } from './streams.ts';
+import type { ReadResult, Reads } from './reads.ts';
+import type { Watches } from './watches.ts';
+
+export interface Serving {
+  event(event: ClientsEvent): void;
+}
+
+export interface ServingParts {
+  readonly commands: Commands;
+  readonly reads: Reads;
+  readonly watches: Watches;
+  readonly streams: LogStreams;
+  /** Answers `/shoal/v1/…`, what Kubernetes has no path for; null: not such a path. */
+  readonly own: (request: ApiRequest, respond: (response: ApiResponse) => void) => boolean;
+  readonly readiness: () => { readonly ready: boolean; readonly reason: string };
+  /** For the Warning of a stale answer and the 503 of a refused write. */
+  readonly isolation: () => { readonly sinceMs: number; readonly unreachable: readonly string[] };
+}
+
+export function createServing(core: Core, parts: ServingParts): Serving {
+  const live = new Set<RequestId>();
+
+  function request(incoming: ApiRequest): void {
+    if (live.size >= limits.requestsInFlightMax + parts.watches.count()) {
+      core.ports.clients.respond(incoming.id, failure(429, 'TooManyRequests',
+        'this peer serves as many requests as it can; please try again later'));
+      return;
+    }
+    live.add(incoming.id);
+    if (parts.own(incoming, (response) => respond(incoming.id, response))) return;
+    const need = freshness(incoming);
+    switch (need.type) {
+      case 'local': return evaluate(incoming, 'fresh', 0);
+      case 'linearizable': return parts.reads.read((result) => evaluate(incoming, result, 0));
+      case 'at-least': return parts.reads.waitFor(index(need.revision), (result) => {
+        if (result === 'fresh') evaluate(incoming, result, 0);
+        else respond(incoming.id, tooLarge(need.revision, core.state.revision));
+      });
+      default: return unreachable(need);
+    }
+  }
+
+  function evaluate(incoming: ApiRequest, read: ReadResult, attempt: number): void {
+    if (!live.has(incoming.id)) return;
+    const result = handle(incoming, core.state, context());
+    switch (result.type) {
+      case 'response': return respond(incoming.id, read === 'stale' ? withWarning(result.response) : result.response);
+      case 'command': return propose(incoming, result.ops, result.pending, attempt);
+      case 'watch':
+        if (!parts.watches.open(incoming.id, result.watch)) {
+          respond(incoming.id, failure(429, 'TooManyRequests', 'too many watches on this peer; try another'));
+        }
+        return;
+      case 'logs': return parts.streams.open(incoming.id, result.logs, (response) => respond(incoming.id, response));
+      default: return unreachable(result);
+    }
+  }
+
+  function propose(incoming: ApiRequest, ops: readonly Op[], pending: PendingCommand, attempt: number): void {
+    parts.commands.submit(ops, null, (outcome) => {
+      if (!live.has(incoming.id)) return;
+      if (isUnavailable(outcome)) {
+        respond(incoming.id, unavailableResponse(outcome.refusal.message));
+        return;
+      }
+      const rendered = pending.render(outcome);
+      if (rendered !== 'retry') respond(incoming.id, rendered);
+      else if (attempt < limits.conflictRetriesMax) evaluate(incoming, 'fresh', attempt + 1);
+      else respond(incoming.id, failure(409, 'Conflict', 'the object kept changing; please try again'));
+    });
+  }
+
+  function unavailableResponse(message: string): ApiResponse {
+    const { unreachable: voters } = parts.isolation();
+    const who = voters.length === 0 ? '' : `; voters out of reach: ${voters.join(', ')}`;
+    return message.includes('may still be applied')
+      ? failure(504, 'Timeout', message)
+      : failure(503, 'ServiceUnavailable', `${message}${message.includes('voters') ? '' : who}`);
+  }
+
+  function withWarning(response: ApiResponse): ApiResponse {
+    const { sinceMs, unreachable: voters } = parts.isolation();
+    const text = `this peer has no quorum (voters out of reach: ${voters.join(', ') || 'none known'}); `
+      + `the answer is ${Math.round(sinceMs / 1000)} s old`;
+    return { ...response, headers: { ...response.headers, warning: `299 - "${text}"` } };
+  }
+
+  function respond(id: RequestId, response: ApiResponse): void {
+    if (!live.delete(id)) return;
+    core.ports.clients.respond(id, response);
+  }
+
+  function context(): ApiContext {
+    const { ready, reason } = parts.readiness();
+    return {
+      nowWallMs: core.ports.clock.wallMs(),
+      uid: () => uuid(core.random),
+      suffix: () => Array.from({ length: 5 }, () => suffixAlphabet[core.random.below(suffixAlphabet.length)]).join(''),
+      peer: { ready, notReadyReason: reason, serverAddress: `${core.config.hostIP}:${core.config.apiPort}` },
+    };
+  }
+
+  return {
+    event(event) {
+      switch (event.type) {
+        case 'request': return request(event.request);
+        case 'request-drained': return parts.streams.drained(event.id, event.bytes);
+        case 'request-closed':
+          live.delete(event.id);
+          parts.watches.close(event.id);
+          parts.streams.close(event.id);
+          return;
+        default: return unreachable(event);
+      }
+    },
+  };
+}
+
+/** Kubernetes' alphabet for generated names: no vowels, no look-alikes. */
+const suffixAlphabet = 'bcdfghjklmnpqrstvwxz2456789';
+
+function isUnavailable(outcome: SubmitOutcome): outcome is Exclude<SubmitOutcome, Outcome> {
+  return !outcome.ok && outcome.refusal.reason === 'Unavailable';
+}
+
+function tooLarge(wanted: number, current: number): ApiResponse {
+  return failure(504, 'Timeout', `Too large resource version: ${wanted}, current: ${current}`);
+}

@@ -1,0 +1,194 @@
+// `shoal dev`: several peers on this machine, each a process of its own, and what a newcomer needs next.
+//
+// What always holds: a peer that is killed stays dead until it is started again by hand; the end of `dev` stops
+// every peer that it started and removes the containers of them all.
+
+import { spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import type { AddressInfo } from 'node:net';
+import { availableParallelism, totalmem } from 'node:os';
+import { join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import pc from 'picocolors';
+import { adminCertificate, readAuthority } from '../authority.ts';
+import { writeKubeconfig } from '../http/kubeconfig.ts';
+import { probeDocker } from '../ports/docker.ts';
+import { readSettings, writeSettings } from '../settings.ts';
+import type { RuntimeChoice, Settings } from '../settings.ts';
+import { openClient } from './client.ts';
+import { hello } from './hello.ts';
+import { createProgress } from './progress.ts';
+import type { Progress } from './progress.ts';
+import { removePods } from './remove-pods.ts';
+import { makeToken } from './token.ts';
+
+export interface DevFlags {
+  readonly peers: number;
+  readonly dir: string;
+  readonly runtime: RuntimeChoice;
+  readonly apiPort: number;
+  readonly hello?: boolean;
+}
+
+const peersMax = 20, startTimeoutMs = 90_000, stopTimeoutMs = 30_000;
+
+export async function dev(flags: DevFlags): Promise<void> {
+  if (flags.peers < 1 || flags.peers > peersMax) throw new Error(`--peers takes 1 to ${peersMax}`);
+  const dir = resolve(flags.dir), progress = createProgress();
+  mkdirSync(dir, { recursive: true, mode: 0o700 });
+  const children = new Map<string, ChildProcess>();
+  const ending = stopOnSignal();
+  try {
+    const work = run(dir, flags, children, progress);
+    await Promise.race([work, ending]);
+    await ending;
+  } finally {
+    progress.step('stopping the peers and their pods');
+    await stopAll(dir, flags.peers, children);
+    progress.done('stopped');
+  }
+  process.exit(process.exitCode ?? 0);
+}
+
+async function run(dir: string, flags: DevFlags, children: Map<string, ChildProcess>, progress: Progress): Promise<void> {
+  const runtime = flags.runtime === 'auto' ? (await probeDocker() === null ? 'process' : 'docker') : flags.runtime;
+  progress.step(`starting peer-1 (containers: ${runtime === 'docker' ? 'Docker' : 'processes, no Docker engine is used'})`);
+  await prepare(dir, 1, flags, runtime, null);
+  await launch(dir, 'peer-1', children);
+  const client = openClient({ kubeconfig: join(dir, 'peer-1', 'kubeconfig') });
+  for (let n = 2; n <= flags.peers; n++) {
+    progress.step(`starting peer-${n}`);
+    const known = readSettings(join(dir, `peer-${n}`));
+    const through = known !== null && known.join === null ? null
+      : { address: readSettings(join(dir, 'peer-1'))?.listen ?? '', token: await makeToken(client, 3_600_000) };
+    await prepare(dir, n, flags, runtime, through);
+    await launch(dir, `peer-${n}`, children);
+  }
+  await writeContexts(dir, flags);
+  progress.done(`${flags.peers} peer${flags.peers === 1 ? '' : 's'} running`);
+  if (flags.hello === true) await hello(join(dir, 'kubeconfig'), progress);
+  printNext(dir, flags);
+}
+
+/** The settings of peer n, kept from an earlier run where there was one. */
+async function prepare(dir: string, n: number, flags: DevFlags, runtime: RuntimeChoice, through: Settings['join']): Promise<void> {
+  const home = join(dir, `peer-${n}`), known = readSettings(home);
+  // Every peer has a loopback address of its own, so that node ports don't collide. Only Linux has them all.
+  const hostIP = process.platform === 'linux' ? `127.0.0.${n}` : '127.0.0.1';
+  writeSettings(home, {
+    name: `peer-${n}`, hostIP, listen: known?.listen ?? `127.0.0.1:${await freePort()}`,
+    apiHosts: hostIP === '127.0.0.1' ? [hostIP] : ['127.0.0.1', hostIP], apiPort: flags.apiPort + n - 1, runtime,
+    cpuMilli: availableParallelism() * 1000, memoryBytes: Math.floor(totalmem() / flags.peers),
+    join: through,
+  });
+}
+
+function freePort(): Promise<number> {
+  return new Promise((done, fail) => {
+    const server = createServer();
+    server.once('error', fail);
+    server.listen(0, '127.0.0.1', () => {
+      const { port } = server.address() as AddressInfo;
+      server.close(() => done(port));
+    });
+  });
+}
+
+/** Starts one peer and waits until it serves its API. Its output goes to DIR/peer-i/log.txt. */
+function launch(dir: string, name: string, children: Map<string, ChildProcess>): Promise<void> {
+  const home = join(dir, name), entry = fileURLToPath(new URL(`./shoal${extension}`, import.meta.url));
+  return new Promise((done, fail) => {
+    // Its own process group: Ctrl-C reaches `dev` alone, which then stops the peers in order.
+    const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', entry, 'start', '--dir', home],
+      { detached: true, stdio: ['ignore', 'pipe', 'pipe', 'ipc'] });
+    children.set(name, child);
+    let output = '';
+    const keep = (data: Buffer): void => {
+      output = (output + data.toString()).slice(-4_000);
+      writeFileSync(join(home, 'log.txt'), data, { flag: 'a' });
+    };
+    child.stdout?.on('data', keep);
+    child.stderr?.on('data', keep);
+    const timer = setTimeout(() => fail(new Error(`${name} does not serve its API; it said:\n${output}`)), startTimeoutMs);
+    child.on('message', () => {
+      clearTimeout(timer);
+      done();
+    });
+    child.on('exit', (code, signal) => {
+      clearTimeout(timer);
+      children.delete(name);
+      fail(new Error(`${name} ended (${signal ?? `exit ${code}`}) before it served its API; it said:\n${output}`));
+    });
+  });
+}
+
+const extension = import.meta.url.endsWith('.ts') ? '.ts' : '.js';
+
+async function writeContexts(dir: string, flags: DevFlags): Promise<void> {
+  const authority = readAuthority(join(dir, 'peer-1'));
+  if (authority === null) throw new Error(`${dir}/peer-1 has no CA`);
+  const peers = Array.from({ length: flags.peers }, (_, at) => ({
+    name: `peer-${at + 1}`, server: `https://127.0.0.1:${flags.apiPort + at}`,
+  }));
+  writeKubeconfig(join(dir, 'kubeconfig'), authority.cert, await adminCertificate(authority), peers, 'peer-1');
+}
+
+function printNext(dir: string, flags: DevFlags): void {
+  const shown = existsSync(flags.dir) ? flags.dir : dir;
+  const shoal = import.meta.url.endsWith('.ts') ? 'npm run shoal --' : 'shoal';
+  const victim = flags.peers > 1 ? 'peer-2' : 'peer-1';
+  console.log([
+    '', pc.bold('Try next'), `  export KUBECONFIG=${shown}/kubeconfig`,
+    '  kubectl get nodes,pods -o wide', `  kubectl --context ${victim} get pods -w`,
+    `  ${shoal} status`,
+    `  kill -9 $(cat ${shown}/${victim}/pid)     # the others carry on`,
+    `  ${shoal} start --dir ${shown}/${victim}   # and bring it back`,
+    '', 'Ctrl-C stops everything.', '',
+  ].join('\n'));
+}
+
+function stopOnSignal(): Promise<void> {
+  return new Promise((done) => {
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => done());
+  });
+}
+
+/** Asks each peer to stop, makes those stop that don't, then removes what they ran. */
+async function stopAll(dir: string, peers: number, children: Map<string, ChildProcess>): Promise<void> {
+  await Promise.all([...children.values()].map((child) => stopChild(child)));
+  for (let n = 1; n <= peers; n++) {
+    const home = join(dir, `peer-${n}`);
+    if (startedByHand(home)) console.log(`peer-${n} was started by hand and goes on: process ${readPid(home)}`);
+    else await removePods(home, (line) => console.log(`peer-${n}: ${line}`));
+  }
+}
+
+function stopChild(child: ChildProcess): Promise<void> {
+  return new Promise((done) => {
+    if (child.exitCode !== null || child.signalCode !== null) return done();
+    const timer = setTimeout(() => child.kill('SIGKILL'), stopTimeoutMs);
+    child.on('exit', () => {
+      clearTimeout(timer);
+      done();
+    });
+    child.kill('SIGTERM');
+  });
+}
+
+function readPid(home: string): number {
+  const path = join(home, 'pid');
+  return existsSync(path) ? Number(readFileSync(path, 'utf8')) : 0;
+}
+
+function startedByHand(home: string): boolean {
+  const pid = readPid(home);
+  if (pid === 0) return false;
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,173 @@
+// The HTTPS API of one peer: HTTP/2 and HTTP/1.1 on one port, clients known by their certificate. It turns
+// requests into `request` events and carries the peer's answers back; what a request means is not known here.
+//
+// What always holds: bodies, streams and connections are bounded; a client that reads too slowly loses its
+// stream, not the peer its memory; after `request-closed` nothing more is sent for that request.
+
+import { createSecureServer } from 'node:http2';
+import type { Http2SecureServer, Http2ServerRequest, Http2ServerResponse } from 'node:http2';
+import type { TLSSocket } from 'node:tls';
+import { requestId } from '../../cluster/ids.ts';
+import type { RequestId } from '../../cluster/ids.ts';
+import { limits } from '../../cluster/limits.ts';
+import { failure } from '../../cluster/api/status.ts';
+import type { ApiResponse, UserInfo } from '../../cluster/api/request.ts';
+import type { ClientsEvent, ClientsPort } from '../../cluster/ports.ts';
+import type { KeyPair } from './certificates.ts';
+
+export interface ServerOptions {
+  readonly host: string;
+  readonly port: number;
+  readonly ca: string;
+  readonly serving: KeyPair;
+}
+
+export interface Clients extends ClientsPort {
+  /** Serves until `close`. Errors (a port in use) reject. */
+  listen(options: ServerOptions): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** Simultaneous connects queue up to here; Node's default of 511 stalls a thousand clients. */
+const backlog = 4_096;
+/** Answered without a certificate, as an API server does for its load balancer. */
+const openPaths = new Set(['/healthz', '/livez', '/readyz', '/version']);
+const wantedHeaders = ['accept', 'content-type', 'user-agent', 'accept-encoding'] as const;
+
+export function createClients(deliver: (event: ClientsEvent) => void): Clients {
+  const open = new Map<RequestId, Http2ServerResponse>();
+  const users = new WeakMap<TLSSocket, UserInfo | null>();
+  const connections = new Set<TLSSocket>();
+  let server: Http2SecureServer | null = null;
+  let count = 0;
+
+  function serve(incoming: Http2ServerRequest, response: Http2ServerResponse): void {
+    const target = incoming.url, cut = target.indexOf('?');
+    const path = cut < 0 ? target : target.slice(0, cut), query = cut < 0 ? '' : target.slice(cut + 1);
+    const user = userOf(users, socketOf(incoming)) ?? (openPaths.has(path) ? anonymous : null);
+    response.on('error', () => response.destroy());
+    if (user === null) return write(response, failure(401, 'Unauthorized', 'Unauthorized'));
+    readBody(incoming, (body, error) => {
+      if (error !== null) return write(response, error);
+      const id = requestId(String((count += 1)));
+      open.set(id, response);
+      response.on('close', () => { if (open.delete(id)) deliver({ type: 'request-closed', id }); });
+      const headers: Record<string, string> = {};
+      for (const name of wantedHeaders) {
+        const value = incoming.headers[name];
+        if (typeof value === 'string') headers[name] = value;
+      }
+      deliver({ type: 'request', request: { id, method: incoming.method, path, query, headers, body, user } });
+    });
+  }
+
+  /** Queues a part of a stream; a client that is too far behind is cut off. */
+  function chunk(id: RequestId, data: string | Uint8Array): void {
+    const response = open.get(id);
+    if (response === undefined) return;
+    if (typeof data === 'string') response.write(data);
+    else response.write(data, () => { if (open.has(id)) deliver({ type: 'request-drained', id, bytes: data.length }); });
+    if (response.writableLength <= limits.watchBufferBytesMax) return;
+    open.delete(id);
+    (response.stream as { destroy(): void } | undefined ?? response).destroy();
+    // Not from inside a call into the port.
+    setImmediate(() => deliver({ type: 'request-closed', id }));
+  }
+
+  return {
+    chunk,
+    respond(id, answer) {
+      const response = open.get(id);
+      open.delete(id);
+      if (response !== undefined) write(response, answer);
+    },
+    open(id, status, headers) {
+      const response = open.get(id);
+      response?.writeHead(status, headers);
+      response?.flushHeaders();
+    },
+    end(id) {
+      const response = open.get(id);
+      open.delete(id);
+      response?.end();
+    },
+    async listen(options) {
+      const secure = createSecureServer({
+        allowHTTP1: true, requestCert: true, rejectUnauthorized: false,
+        ca: options.ca, cert: options.serving.cert, key: options.serving.key, minVersion: 'TLSv1.2',
+        settings: { maxConcurrentStreams: 1_000 },
+      }, serve);
+      secure.on('secureConnection', (socket) => {
+        connections.add(socket);
+        socket.on('close', () => connections.delete(socket));
+        socket.on('error', () => socket.destroy());
+      });
+      secure.on('tlsClientError', () => undefined);
+      secure.on('sessionError', () => undefined);
+      await new Promise<void>((done, fail) => {
+        secure.once('error', fail);
+        secure.listen({ host: options.host, port: options.port, backlog }, () => {
+          secure.off('error', fail);
+          done();
+        });
+      });
+      server = secure;
+    },
+    async close() {
+      if (server === null) return;
+      const closing = server;
+      const closed = new Promise<void>((done) => closing.close(() => done()));
+      for (const socket of connections) socket.destroy();
+      await closed;
+    },
+  };
+}
+
+const anonymous: UserInfo = { name: 'system:anonymous', groups: ['system:unauthenticated'] };
+
+/** Who a connection belongs to, by the certificate that our own CA signed. Cached: it can't change. */
+function userOf(users: WeakMap<TLSSocket, UserInfo | null>, socket: TLSSocket): UserInfo | null {
+  const known = users.get(socket);
+  if (known !== undefined) return known;
+  let user: UserInfo | null = null;
+  if (socket.authorized) {
+    const { subject } = socket.getPeerCertificate() as { subject?: { CN?: string; O?: string | string[] } };
+    const groups = subject?.O === undefined ? [] : Array.isArray(subject.O) ? subject.O : [subject.O];
+    if (subject?.CN !== undefined) user = { name: subject.CN, groups: [...groups, 'system:authenticated'] };
+  }
+  users.set(socket, user);
+  return user;
+}
+
+function socketOf(request: Http2ServerRequest): TLSSocket {
+  const { stream } = request as { stream?: { session?: { socket: unknown } } };
+  return (stream?.session?.socket ?? request.socket) as TLSSocket;
+}
+
+/** The whole body, or the answer to give instead. */
+function readBody(request: Http2ServerRequest, done: (body: Uint8Array | null, error: ApiResponse | null) => void): void {
+  if (request.method === 'GET' || request.method === 'HEAD') return done(null, null);
+  const parts: Buffer[] = [];
+  let bytes = 0, settled = false;
+  const settle = (body: Uint8Array | null, error: ApiResponse | null): void => {
+    if (!settled) done(body, error);
+    settled = true;
+  };
+  request.on('data', (part: Buffer) => {
+    bytes += part.length;
+    if (bytes <= limits.requestBodyBytesMax) return void parts.push(part);
+    settle(null, failure(413, 'RequestEntityTooLarge',
+      `Request entity too large: limit is ${limits.requestBodyBytesMax}`));
+    request.resume();
+  });
+  request.on('end', () => settle(parts.length === 0 ? null : parts.length === 1 ? parts[0] ?? null : Buffer.concat(parts), null));
+  // A client that goes away in the middle of its body gets no answer: there is nobody to answer.
+  request.on('error', () => { settled = true; });
+}
+
+function write(response: Http2ServerResponse, answer: ApiResponse): void {
+  if (response.writableEnded || response.destroyed) return;
+  const body = Buffer.from(answer.body);
+  response.writeHead(answer.status, { ...answer.headers, 'content-length': body.length });
+  response.end(body);
+}

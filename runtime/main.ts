@@ -1,0 +1,198 @@
+// One peer in the real world: settings → ports → createPeer. Everything with a will of its own (sockets, files,
+// processes) is opened here and closed here.
+//
+// What always holds: events reach the peer one at a time; a peer whose disk failed stops at once.
+
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { hostname, release, totalmem } from 'node:os';
+import { join } from 'node:path';
+import { nodeName } from '../cluster/ids.ts';
+import { bootstrapRecovery } from '../cluster/log/log.ts';
+import type { ContainersPort, DiskRecovery, PeerEvent, Ports } from '../cluster/ports.ts';
+import { createPeer } from '../actors/peer.ts';
+import type { Lifecycle, Peer } from '../actors/peer.ts';
+import type { PeerConfig } from '../actors/peer/core.ts';
+import {
+  adminCertificate, authorityObject, authorityOf, keepAuthority, readAuthority, servingCertificate,
+} from './authority.ts';
+import { createAuthority } from './http/certificates.ts';
+import type { KeyPair } from './http/certificates.ts';
+import { writeKubeconfig } from './http/kubeconfig.ts';
+import { createClients } from './http/server.ts';
+import type { Clients } from './http/server.ts';
+import { createClock } from './ports/clock.ts';
+import { openContainers } from './ports/containers.ts';
+import { openDisk } from './ports/disk.ts';
+import { createNetwork } from './ports/libp2p.ts';
+import { createRandomPort } from './ports/random.ts';
+import { createTraffic } from './ports/traffic.ts';
+import { version } from './version.ts';
+import { writeSettings } from './settings.ts';
+import type { Settings } from './settings.ts';
+
+export interface RunningPeer {
+  readonly peer: Peer;
+  readonly id: string;
+  /** Resolves once the API is served. */
+  readonly serving: Promise<void>;
+  /** Resolves with the reason once the peer has stopped by itself (it left, or its disk failed). */
+  readonly ended: Promise<string>;
+  close(): Promise<void>;
+}
+
+/** Starts the peer that lives in `dir`. Rejects with a clear error where it can't. */
+export async function startPeer(dir: string, settings: Settings, log: (line: string) => void): Promise<RunningPeer> {
+  const events = createInbox();
+  const disk = await openDisk(join(dir, 'log'), events.deliver);
+  const network = await createNetwork({ dir, listen: [settings.listen], deliver: events.deliver });
+  const containers = await openContainers({
+    choice: settings.runtime, dir: join(dir, 'runtime'), owner: network.peerId, hostIP: settings.hostIP,
+    deliver: events.deliver, log,
+  });
+  const traffic = createTraffic({ owner: network.peerId, hostIP: settings.hostIP, log });
+  const clients = createClients(events.deliver);
+  const clock = createClock(events.deliver);
+  const ports: Ports = {
+    clock, random: createRandomPort(), network, disk: disk.port, containers, traffic, clients,
+    trace: { event: traceTo(log) },
+  };
+  writeFileSync(join(dir, 'pid'), `${process.pid}\n`);
+
+  const founding = isNew(disk.recovery) && settings.join === null;
+  const authority = founding ? await createAuthority(settings.name) : null;
+  const config = peerConfig(settings, containers, authority);
+  const recovery = founding ? founded(disk.recovery, network, settings) : disk.recovery;
+
+  const ended = Promise.withResolvers<string>(), serving = Promise.withResolvers<void>();
+  const api = createApi(dir, settings, clients, log, serving);
+  const lifecycle = (event: Lifecycle): void => {
+    log(describe(event));
+    if (event.type === 'caught-up') {
+      if (settings.join !== null) writeSettings(dir, { ...settings, join: null });
+      api.start(authorityOf(peer.state()));
+    }
+    if (event.type === 'stopped') ended.resolve(event.reason);
+  };
+  const peer = createPeer(ports, config, recovery, lifecycle);
+  events.open((event) => peer.deliver(event));
+  peer.start();
+  api.start(authority ?? readAuthority(dir));
+  return {
+    peer, id: network.peerId, serving: serving.promise, ended: ended.promise,
+    async close() {
+      peer.stop();
+      events.shut();
+      await Promise.all([clients.close(), network.close(), traffic.close(), containers.close()]);
+      clock.close();
+      await disk.close();
+      rmSync(join(dir, 'pid'), { force: true });
+    },
+  };
+}
+
+/** Holds events back until the peer exists, then hands them over one at a time. */
+function createInbox(): { deliver: (event: PeerEvent) => void; open(to: (event: PeerEvent) => void): void; shut(): void } {
+  const waiting: PeerEvent[] = [];
+  let target: ((event: PeerEvent) => void) | null = null, shut = false, busy = false;
+  const deliver = (event: PeerEvent): void => {
+    if (shut) return;
+    if (target === null || busy) return void waiting.push(event);
+    busy = true;
+    for (let next: PeerEvent | undefined = event; next !== undefined; next = waiting.shift()) target(next);
+    busy = false;
+  };
+  return {
+    deliver,
+    open(to) {
+      target = to;
+      const first = waiting.shift();
+      if (first !== undefined) deliver(first);
+    },
+    shut() { shut = true; },
+  };
+}
+
+/** Serves the API as soon as there is a CA to serve it under: from disk, from founding, or from the state. */
+function createApi(
+  dir: string, settings: Settings, clients: Clients, log: (line: string) => void,
+  serving: { resolve: () => void; reject: (error: unknown) => void },
+): { start(authority: KeyPair | null): void } {
+  let started = false;
+  async function run(authority: KeyPair): Promise<void> {
+    keepAuthority(dir, authority);
+    for (const host of settings.apiHosts) {
+      await clients.listen({
+        host, port: settings.apiPort, ca: authority.cert, serving: await servingCertificate(authority, settings),
+      });
+    }
+    const host = settings.apiHosts.includes('127.0.0.1') ? '127.0.0.1' : settings.hostIP;
+    const server = `https://${host}:${settings.apiPort}`;
+    writeKubeconfig(join(dir, 'kubeconfig'), authority.cert, await adminCertificate(authority),
+      [{ name: settings.name, server }], settings.name);
+    log(`API on ${server}`);
+  }
+  return {
+    start(authority) {
+      if (started || authority === null) return;
+      started = true;
+      run(authority).then(serving.resolve, serving.reject);
+    },
+  };
+}
+
+function isNew(recovery: DiskRecovery): boolean {
+  const { log } = recovery;
+  return log.entries.length === 0 && log.snapshot.members.length === 0;
+}
+
+function founded(recovery: DiskRecovery, network: { self: unknown; addresses(): readonly string[] }, settings: Settings): DiskRecovery {
+  const member = {
+    id: network.self as never, name: settings.name, addresses: network.addresses(), voter: true,
+  };
+  return { ...recovery, log: bootstrapRecovery(member) };
+}
+
+function peerConfig(settings: Settings, containers: ContainersPort & { readonly version: string }, authority: KeyPair | null): PeerConfig {
+  const os = process.platform === 'win32' ? 'windows' : process.platform;
+  const arch = process.arch === 'x64' ? 'amd64' : process.arch;
+  return {
+    name: nodeName(settings.name), hostIP: settings.hostIP, apiPort: settings.apiPort, version,
+    capacity: { cpuMilli: settings.cpuMilli, memoryBytes: Math.min(settings.memoryBytes, totalmem()), pods: 110 },
+    labels: {
+      'kubernetes.io/hostname': settings.name, 'kubernetes.io/os': os, 'kubernetes.io/arch': arch,
+    },
+    nodeInfo: {
+      kubeletVersion: version, kubeProxyVersion: version, operatingSystem: os, architecture: arch,
+      osImage: osImage(), kernelVersion: release(), machineID: hostname(), systemUUID: hostname(), bootID: '',
+      containerRuntimeVersion: containers.version,
+    },
+    join: settings.join, founding: authority === null ? [] : [authorityObject(authority)],
+  };
+}
+
+function osImage(): string {
+  try {
+    return /^PRETTY_NAME="?([^"\n]+)/m.exec(readFileSync('/etc/os-release', 'utf8'))?.[1] ?? process.platform;
+  } catch {
+    return process.platform;
+  }
+}
+
+/** With SHOAL_TRACE=area,area or SHOAL_TRACE=all, what the core reports goes to the log, one line each. */
+function traceTo(log: (line: string) => void): Ports['trace']['event'] {
+  const wanted = new Set((process.env['SHOAL_TRACE'] ?? '').split(',').filter((area) => area !== ''));
+  return (area, what, fields) => {
+    if (!wanted.has(area) && !wanted.has('all')) return;
+    log(`${area} ${what} ${Object.entries(fields).map(([key, value]) => `${key}=${String(value)}`).join(' ')}`);
+  };
+}
+
+function describe(event: Lifecycle): string {
+  switch (event.type) {
+    case 'joining': return `joining the cluster through ${event.address}`;
+    case 'member': return 'member of the cluster; catching up';
+    case 'caught-up': return 'caught up; running';
+    case 'leader': return event.leads ? `leads in term ${event.term}` : `no longer leads (term ${event.term})`;
+    case 'stopped': return `stopped: ${event.reason}`;
+  }
+}
