@@ -9,6 +9,7 @@ import type { Change } from '../../cluster/state/types.ts';
 import { sameContent } from '../controllers/canonical.ts';
 import { conditionOf, isEnded } from '../controllers/pod-state.ts';
 import { isForScheduler } from './bind.ts';
+import { filters } from './filters.ts';
 import { drop, moveOne, moveUp, offer } from './queue.ts';
 import type { PodQueue } from './queue.ts';
 import { updateView } from './view.ts';
@@ -20,17 +21,17 @@ const roomFilters: readonly string[] = ['NodePorts', 'NodeResourcesFit'];
 export function noticeChanges(
   view: ClusterView, queue: PodQueue, changes: readonly Change[], nowMs: number,
 ): void {
-  let nodeChanged = false, roomMade = false;
+  const helped = new Set<string>();
   for (const change of changes) {
     updateView(view, change);
     const { resource } = splitKey(change.key);
-    if (resource === resources.nodes) nodeChanged ||= mayHelp(change);
+    if (resource === resources.nodes) for (const name of helpedByNode(change)) helped.add(name);
     if (resource !== resources.pods) continue;
-    roomMade ||= makesRoom(change);
+    if (makesRoom(change)) for (const name of roomFilters) helped.add(name);
     noticePod(queue, change, nowMs);
   }
-  if (nodeChanged) moveUp(queue, nowMs, () => true);
-  else if (roomMade) moveUp(queue, nowMs, (filters) => filters.some((name) => roomFilters.includes(name)));
+  // A pod that was tried while there was no node at all has no objections: any change helps it.
+  if (helped.size > 0) moveUp(queue, nowMs, (filters) => filters.length === 0 || filters.some((name) => helped.has(name)));
 }
 
 function noticePod(queue: PodQueue, { type, key, object, previous }: Change, nowMs: number): void {
@@ -50,15 +51,22 @@ function makesRoom({ type, object, previous }: Change): boolean {
   return held && (type === 'DELETED' || isEnded(object as Pod));
 }
 
-/** A node came, or what the filters look at changed. */
-function mayHelp({ type, object, previous }: Change): boolean {
-  if (type === 'DELETED') return false;
-  return previous === null || !sameContent(looked(previous as Node), looked(object as Node));
+/** The filters whose objections a node's change may lift; a change for the worse lifts none. */
+function helpedByNode({ type, object, previous }: Change): readonly string[] {
+  if (type === 'DELETED') return [];
+  const node = object as Node, before = previous as Node | null;
+  if (before === null) return filters.map(({ name }) => name);
+  const helped: string[] = [];
+  const had = before.spec?.taints ?? [], has = node.spec?.taints ?? [];
+  if (before.spec?.unschedulable === true && node.spec?.unschedulable !== true) helped.push('NodeUnschedulable');
+  if (had.some((taint) => !has.some((one) => sameContent({ ...one, timeAdded: '' }, { ...taint, timeAdded: '' })))) {
+    helped.push('TaintToleration');
+  }
+  if (!sameContent(before.metadata.labels ?? {}, node.metadata.labels ?? {})) helped.push('NodeAffinity');
+  if (isReadyNode(node) && !isReadyNode(before)) helped.push('NodeReady');
+  if (!sameContent(offers(before), offers(node))) helped.push('NodeResourcesFit');
+  return helped;
 }
 
-function looked({ metadata, spec, status }: Node): unknown {
-  return {
-    labels: metadata.labels ?? {}, unschedulable: spec?.unschedulable ?? false, taints: spec?.taints ?? [],
-    allocatable: status?.allocatable ?? status?.capacity ?? {}, ready: conditionOf(status?.conditions, 'Ready')?.status ?? '',
-  };
-}
+const isReadyNode = ({ status }: Node): boolean => conditionOf(status?.conditions, 'Ready')?.status === 'True';
+const offers = ({ status }: Node): unknown => status?.allocatable ?? status?.capacity ?? {};
