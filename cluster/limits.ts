@@ -217,6 +217,10 @@ export const limits = {
   fullMeshMembersMax: 20,
   /** Addresses of one member that are tried in one dial, each for `dialTimeoutMs`. */
   addressesDialledMax: 4,
+  /** Two, when both dialled at once, and as many that are being replaced. */
+  connectionsPerPeerMax: 4,
+  /** A connection that is hung up has this long to send what it holds. */
+  hangUpMs: 500,
   dialBackoffMsMin: 100,
   dialBackoffMsMax: 2_000,
   /** Of two peers that want each other, the one with the greater id gives the other this long to dial. */

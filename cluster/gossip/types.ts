@@ -33,8 +33,10 @@ export interface Rumour {
 }
 
 export type GossipMessage =
-  | { readonly type: 'ping'; readonly sequence: number; readonly rumours: readonly Rumour[]; readonly beats: readonly Beat[] }
-  | { readonly type: 'ack' | 'nack'; readonly sequence: number; readonly rumours: readonly Rumour[]; readonly beats: readonly Beat[] }
+  | {
+      readonly type: 'ping' | 'ack' | 'nack'; readonly sequence: number;
+      readonly rumours: readonly Rumour[]; readonly beats: readonly Beat[];
+    }
   | { readonly type: 'ping-request'; readonly sequence: number; readonly target: PeerId;
       readonly rumours: readonly Rumour[]; readonly beats: readonly Beat[] };
 
@@ -53,7 +55,10 @@ export type GossipEffect =
   | { readonly type: 'arm'; readonly timer: GossipTimer; readonly ms: number }
   | { readonly type: 'disarm'; readonly timer: GossipTimer }
   /** A member's status changed in this peer's view. */
-  | { readonly type: 'liveness'; readonly peer: PeerId; readonly status: Liveness; readonly incarnation: number }
+  | {
+      readonly type: 'liveness'; readonly peer: PeerId; readonly status: Liveness;
+      readonly incarnation: number;
+    }
   /** A newer beat of another member arrived. */
   | { readonly type: 'beat'; readonly beat: Beat }
   /** This peer refuted a rumour: its incarnation, to be kept on disk, so that it never goes back. */
@@ -74,6 +79,82 @@ export type RepairMessage =
   | { readonly type: 'range'; readonly id: number; readonly batch: FeedBatch; readonly commit: Index }
   /** The range is compacted: a snapshot follows in chunks, each asked for by `pull-snapshot`. */
   | { readonly type: 'pull-snapshot'; readonly id: number; readonly index: Index; readonly offset: number }
-  | { readonly type: 'snapshot-chunk'; readonly id: number; readonly meta: SnapshotMeta; readonly offset: number;
-      readonly total: number; readonly data: Uint8Array }
+  | {
+      readonly type: 'snapshot-chunk'; readonly id: number; readonly meta: SnapshotMeta;
+      readonly offset: number; readonly total: number; readonly data: Uint8Array;
+    }
   | { readonly type: 'nothing'; readonly id: number; readonly applied: Index };
+
+// ── commit feed ──────────────────────────────────────────────────────────────────────────────────────────
+
+export type PublisherEvent =
+  /** This peer leads, and the no-op of its term is committed. `last` is the last committed entry so far. */
+  | { readonly type: 'lead'; readonly term: Term; readonly last: Index; readonly lastTerm: Term }
+  /** Entries committed since, contiguous; ignored while this peer does not lead. */
+  | { readonly type: 'committed'; readonly entries: readonly Entry[] }
+  | { readonly type: 'stop' }
+  | { readonly type: 'timer' };
+
+export type PublisherEffect =
+  /** A batch without entries says who leads, and that `first` will be the next index. */
+  | { readonly type: 'publish'; readonly batch: FeedBatch }
+  | { readonly type: 'arm'; readonly timer: 'feed'; readonly ms: number }
+  | { readonly type: 'disarm'; readonly timer: 'feed' };
+
+/** What the receiver asks of its owner: how far its own state is, and the terms of its log. */
+export interface LogView {
+  readonly applied: Index;
+  /** The term of the entry at `index`; null if the log doesn't hold it (any more). */
+  readonly termAt: (index: Index) => Term | null;
+}
+
+export type ReceiverEvent =
+  | { readonly type: 'batch'; readonly batch: FeedBatch }
+  /** The state moved on by other ways: what is held may fit now, or be of no use. */
+  | { readonly type: 'progress' };
+
+export type ReceiverEffect =
+  /** Committed entries for the log, contiguous to what it was given before. */
+  | { readonly type: 'learned'; readonly entries: readonly Entry[]; readonly prevTerm: Term }
+  | { readonly type: 'leader-known'; readonly leader: PeerId; readonly term: Term }
+  /** Everything up to here is committed: for repair, which finds out what is missing. */
+  | { readonly type: 'seen'; readonly index: Index }
+  /** A committed entry has another term here than there: a broken disk, or another cluster. Not taken. */
+  | { readonly type: 'diverged'; readonly from: PeerId; readonly index: Index };
+
+// ── repair ───────────────────────────────────────────────────────────────────────────────────────────────
+
+export type RepairTimer = 'repair' | 'repair-timeout' | 'repair-snapshot';
+
+/** What repair asks of its owner at each step. */
+export interface RepairView extends LogView {
+  /** False: this peer asks for nothing (it leads, or is a voter that the leader looks after). */
+  readonly active: boolean;
+  readonly term: Term;
+  readonly leader: PeerId | null;
+  /** The members that seem alive, sorted; this peer may be among them. */
+  readonly live: readonly PeerId[];
+  /** How far a member said in its last beat that it is; 0 if nothing is known. */
+  readonly appliedOf: (peer: PeerId) => Index;
+  /** Committed entries of the own log: at least one if `first` is committed, else about `bytesMax` bytes. */
+  readonly entriesFrom: (first: Index, bytesMax: number) =>
+    { readonly entries: readonly Entry[]; readonly prevTerm: Term } | 'compacted';
+  /** The state as it is now, encoded: costly, so asked for rarely. */
+  readonly snapshotNow: () => { readonly meta: SnapshotMeta; readonly data: Uint8Array };
+}
+
+export type RepairEvent =
+  | { readonly type: 'timer'; readonly timer: RepairTimer }
+  | { readonly type: 'message'; readonly from: PeerId; readonly message: RepairMessage }
+  /** The feed shows that everything up to here is committed somewhere. */
+  | { readonly type: 'seen'; readonly index: Index }
+  /** The own state, a beat or the members changed. */
+  | { readonly type: 'look' };
+
+export type RepairEffect =
+  | { readonly type: 'send'; readonly to: PeerId; readonly message: RepairMessage }
+  | { readonly type: 'arm'; readonly timer: RepairTimer; readonly ms: number }
+  | { readonly type: 'disarm'; readonly timer: RepairTimer }
+  | { readonly type: 'learned'; readonly entries: readonly Entry[]; readonly prevTerm: Term }
+  | { readonly type: 'learned-snapshot'; readonly meta: SnapshotMeta; readonly data: Uint8Array }
+  | { readonly type: 'diverged'; readonly from: PeerId; readonly index: Index };
