@@ -78,7 +78,7 @@ export const limits = {
   repairAfterMs: 300,
   repairTimeoutMs: 2_000,
   repairBytesMax: 1024 * 1024,
-  /** Members asked on the off-chance, before the leader is, when beats don't say yet who has what is missing. */
+  /** Members asked on the off-chance, before the leader is, while beats don't say who has what is missing. */
   repairGuessesMax: 2,
   /** A snapshot that changes under way is begun again this often before another member is asked. */
   repairRestartsMax: 3,

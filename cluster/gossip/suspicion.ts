@@ -2,11 +2,12 @@
 // 2018), section IV-B: the time shrinks from a maximum to a minimum as independent members confirm.
 //
 // With n members: min = suspicionMultiplier × log10(n + 1) probe intervals, max = suspicionMaxMultiplier ×
-// min, and after c of k confirmations max − (max − min) × log(c + 1) / log(k + 1). For 3 members: 1.8 to 3.6
-// s; for 5: 2.3 to 4.7 s. A killed peer is first probed within 2 (4) s by each of 2 (4) others, the earliest
-// of them on average after 0.7 (0.8) s, suspected one interval later, and confirmed within two more
-// intervals, since a member that hears of a suspicion probes the suspect next. So death is seen after about
-// 4 s, 5 at worst.
+// min, and after c of k confirmations max − (max − min) × log(c + 1) / log(k + 1). For 3 members: 1.5 to 3.8
+// s; for 5: 1.9 to 4.9 s. A killed peer is first probed within 2 (4) s by each of 2 (4) others, the earliest
+// of them after 0.7 (0.8) s on average, suspected one interval later, and confirmed within two more intervals
+// at most, since a member that hears of a suspicion probes the suspect next. Measured from kill to death in
+// all views, median and 99 %: 3 members 3.1 and 4.2 s, 5 members 3.8 and 5.9 s, 20: 5.6 and 8.4, 100: 7.7
+// and 9.5 (the time grows with log n, as rumours need to travel).
 
 import type { PeerId } from '../ids.ts';
 import { limits } from '../limits.ts';
