@@ -33,8 +33,16 @@ export interface LeaderActors {
 
 /** In the order in which they hear of a change. */
 const definitions: readonly ControllerDefinition[] = [
-  bootstrapController, namespaceController, serviceAccountController, deploymentController, replicaSetController,
-  endpointSliceController, evictionController, podCollectionController, garbageController, eventController,
+  bootstrapController,
+  namespaceController,
+  serviceAccountController,
+  deploymentController,
+  replicaSetController,
+  endpointSliceController,
+  evictionController,
+  podCollectionController,
+  garbageController,
+  eventController,
 ];
 
 export function createLeaderActors(services: PeerServices, term: Term): LeaderActors {

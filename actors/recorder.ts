@@ -78,7 +78,11 @@ export function createRecorder(services: PeerServices, component: string, host?:
         if (note.attempts + 1 >= limits.recorderRetriesMax) continue;
         // From now on alone: one Event that can't be written must not hold back the others of its command.
         const again = waiting.get(keyText(note));
-        waiting.set(keyText(note), { ...note, attempts: note.attempts + 1, times: note.times + (again?.times ?? 0) });
+        waiting.set(keyText(note), {
+          ...note,
+          attempts: note.attempts + 1,
+          times: note.times + (again?.times ?? 0),
+        });
       }
     }
     if (waiting.size > 0) flushSoon();
@@ -150,13 +154,28 @@ function newNote(
     ...(fieldPath === undefined ? {} : { fieldPath }),
   };
   return {
-    involved, namespace: metadata.namespace ?? 'default', name: eventName(object, type, reason, text, fieldPath ?? ''),
-    type, reason, message: text, fence, firstWallMs: wallMs, lastWallMs: wallMs, times: 1, attempts: 0,
+    involved,
+    namespace: metadata.namespace ?? 'default',
+    name: eventName(object, type, reason, text, fieldPath ?? ''),
+    type,
+    reason,
+    message: text,
+    fence,
+    firstWallMs: wallMs,
+    lastWallMs: wallMs,
+    times: 1,
+    attempts: 0,
   };
 }
 
 /** `<object>.<hex>`, the same for the same words about the same object. Names end at 253 characters. */
-function eventName(object: KubeObject, type: string, reason: string, message: string, fieldPath: string): string {
+function eventName(
+  object: KubeObject,
+  type: string,
+  reason: string,
+  message: string,
+  fieldPath: string,
+): string {
   const text = [object.kind, object.metadata.uid, fieldPath, type, reason, message].join('\n');
   const hex = (n: number): string => n.toString(16).padStart(8, '0');
   return `${object.metadata.name.slice(0, 236)}.${hex(hashText(text))}${hex(hashText(text, 0x9747b28c))}`;

@@ -1,7 +1,7 @@
-// How every XState actor of Shoal is started: as a root of its own, on the peer's clock, under an explicit id.
-// XState turns a throwing action into a stopped actor and an error that surfaces later, or nowhere; here it
-// is thrown again from the very `send` or timer that caused it, so that a broken invariant stops the peer.
-// What always holds: an actor that failed takes the event's caller down with it.
+// How every XState actor of Shoal is started: as a root of its own, on the peer's clock, under an explicit
+// id. XState turns a throwing action into a stopped actor and an error that surfaces later, or nowhere;
+// here it is thrown again from the very `send` or timer that caused it, so that a broken invariant stops
+// the peer. What always holds: an actor that failed takes the event's caller down with it.
 
 import { createActor } from 'xstate';
 import type { Actor, AnyStateMachine, EventFromLogic, InputFrom, SnapshotFrom } from 'xstate';
@@ -16,24 +16,31 @@ export interface RootActor<Machine extends AnyStateMachine> {
 
 /** Creates and starts `machine`. After `stop`, or its final state, events sent to it are dropped. */
 export function startRoot<Machine extends AnyStateMachine>(
-  machine: Machine, options: { readonly id: string; readonly clock: ActorClock; readonly input?: InputFrom<Machine> },
+  machine: Machine,
+  options: { readonly id: string; readonly clock: ActorClock; readonly input?: InputFrom<Machine> },
 ): RootActor<Machine> {
   let failure: { readonly error: unknown } | null = null;
   const rethrow = (): void => {
     if (failure !== null) throw failure.error;
   };
   const clock: ActorClock = {
-    setTimeout: (fn, ms) => options.clock.setTimeout((...args) => {
-      fn(...args);
-      rethrow();
-    }, ms),
+    setTimeout: (fn, ms) =>
+      options.clock.setTimeout((...args) => {
+        fn(...args);
+        rethrow();
+      }, ms),
     clearTimeout: (id) => options.clock.clearTimeout(id),
   };
   const { id } = options;
-  const actor: Actor<Machine> = options.input === undefined
-    ? createActor(machine, { id, clock } as never)
-    : createActor(machine, { id, clock, input: options.input } as never);
-  actor.subscribe({ error: (error: unknown) => { failure = { error }; } });
+  const actor: Actor<Machine> =
+    options.input === undefined
+      ? createActor(machine, { id, clock } as never)
+      : createActor(machine, { id, clock, input: options.input } as never);
+  actor.subscribe({
+    error: (error: unknown) => {
+      failure = { error };
+    },
+  });
   actor.start();
   rethrow();
   let stopped = false;

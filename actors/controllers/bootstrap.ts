@@ -34,7 +34,9 @@ export const bootstrapController: ControllerDefinition = {
 
 function concerned(_: State, { type, key, object, previous }: Change): readonly string[] {
   const { resource, namespace, name } = splitKey(key);
-  if (resource === resources.namespaces || resource === resources.services) return type === 'DELETED' ? [theKey] : [];
+  if (resource === resources.namespaces || resource === resources.services) {
+    return type === 'DELETED' ? [theKey] : [];
+  }
   if (resource === resources.endpointSlices) return namespace === 'default' && isOurs(object) ? [theKey] : [];
   if (resource !== resources.nodes || name === '') return [];
   const same = previous !== null && type !== 'DELETED'
@@ -43,10 +45,17 @@ function concerned(_: State, { type, key, object, previous }: Change): readonly 
 }
 
 export function bootstrap(state: State, _: string, context: ReconcileContext): Reconciliation {
-  const birth = (): { uid: string; nowWallMs: number } => ({ uid: context.newUid(), nowWallMs: context.nowWallMs });
-  const missing = initialNamespaces.filter((name) => get(state, objectKey(resources.namespaces, '', name)) === null);
+  const birth = (): { uid: string; nowWallMs: number } => ({
+    uid: context.newUid(),
+    nowWallMs: context.nowWallMs,
+  });
+  const missing = initialNamespaces.filter(
+    (name) => get(state, objectKey(resources.namespaces, '', name)) === null,
+  );
   if (missing.length > 0) {
-    return { steps: missing.map((name) => ({ ops: [createOp(resources.namespaces, newNamespace(name, birth()))] })) };
+    return {
+      steps: missing.map((name) => ({ ops: [createOp(resources.namespaces, newNamespace(name, birth()))] })),
+    };
   }
   if (get(state, objectKey(resources.services, 'default', serviceName)) === null) {
     return { steps: [{ ops: [createOp(resources.services, newService(birth()))] }] };
@@ -64,11 +73,19 @@ function newNamespace(name: string, birth: ReturnType<Birth>): KubeObject {
 
 /** Its clusterIP is given by the state, like that of any other Service. */
 function newService(birth: ReturnType<Birth>): KubeObject {
-  const one = newborn({
-    apiVersion: 'v1', kind: 'Service',
-    metadata: { name: serviceName, namespace: 'default', labels: { component: 'apiserver', provider: 'kubernetes' } },
-    spec: { type: 'ClusterIP', ports: [{ name: 'https', protocol: 'TCP', port: 443, targetPort: 6443 }] },
-  }, birth);
+  const one = newborn(
+    {
+      apiVersion: 'v1',
+      kind: 'Service',
+      metadata: {
+        name: serviceName,
+        namespace: 'default',
+        labels: { component: 'apiserver', provider: 'kubernetes' },
+      },
+      spec: { type: 'ClusterIP', ports: [{ name: 'https', protocol: 'TCP', port: 443, targetPort: 6443 }] },
+    },
+    birth,
+  );
   return serviceResource.prepareCreate(serviceResource.defaults(one));
 }
 
@@ -100,25 +117,45 @@ function sliceOps(state: State, birth: Birth): readonly Op[] {
   for (const [at, port] of ports.entries()) {
     const name = at === 0 ? serviceName : `${serviceName}-${at + 1}`;
     const addresses = [...byPort.get(port) ?? []].sort();
-    const endpoints: readonly Endpoint[] = addresses.map((address) => ({ addresses: [address], conditions: { ready: true } }));
+    const endpoints: readonly Endpoint[] = addresses.map((address) => ({
+      addresses: [address],
+      conditions: { ready: true },
+    }));
     const content = { endpoints, ports: [{ name: 'https', port, protocol: 'TCP' as const }] };
     const stored = known.find(({ metadata }) => metadata.name === name);
     if (stored === undefined) ops.push(createOp(resources.endpointSlices, newSlice(name, content, birth)));
     else if (!sameContent({ endpoints: stored.endpoints, ports: stored.ports }, content)) {
       const generation = (stored.metadata.generation ?? 1) + 1;
-      ops.push(updateOp(resources.endpointSlices, stored, { ...stored, metadata: { ...stored.metadata, generation }, ...content }));
+      ops.push(
+        updateOp(resources.endpointSlices, stored, {
+          ...stored,
+          metadata: { ...stored.metadata, generation },
+          ...content,
+        }),
+      );
     }
   }
   // The last known servers stay: with no ready node there is nobody to ask anyway.
   if (ports.length === 0) return [];
   const names = ports.map((_, at) => (at === 0 ? serviceName : `${serviceName}-${at + 1}`));
-  for (const slice of known) if (!names.includes(slice.metadata.name)) ops.push(deleteOp(resources.endpointSlices, slice));
+  const spare = known.filter(({ metadata }) => !names.includes(metadata.name));
+  ops.push(...spare.map((slice) => deleteOp(resources.endpointSlices, slice)));
   return ops;
 }
 
-function newSlice(name: string, content: Pick<EndpointSlice, 'endpoints' | 'ports'>, birth: Birth): EndpointSlice {
-  return newborn({
-    apiVersion: 'discovery.k8s.io/v1', kind: 'EndpointSlice', addressType: 'IPv4' as const,
-    metadata: { name, namespace: 'default', labels: { [serviceNameLabel]: serviceName } }, ...content,
-  }, birth());
+function newSlice(
+  name: string,
+  content: Pick<EndpointSlice, 'endpoints' | 'ports'>,
+  birth: Birth,
+): EndpointSlice {
+  return newborn(
+    {
+      apiVersion: 'discovery.k8s.io/v1',
+      kind: 'EndpointSlice',
+      addressType: 'IPv4' as const,
+      metadata: { name, namespace: 'default', labels: { [serviceNameLabel]: serviceName } },
+      ...content,
+    },
+    birth(),
+  );
 }

@@ -9,4 +9,5 @@ export function canonicalText(value: unknown): string {
   return `{${fields.map((key) => `${JSON.stringify(key)}:${canonicalText(record[key])}`).join(',')}}`;
 }
 
-export const sameContent = (a: unknown, b: unknown): boolean => a === b || canonicalText(a) === canonicalText(b);
+export const sameContent = (a: unknown, b: unknown): boolean =>
+  a === b || canonicalText(a) === canonicalText(b);

@@ -22,7 +22,8 @@ export function claim<T extends KubeObject>(
     if (controller !== null && controller.uid !== owner.metadata.uid) continue;
     const matches = matchesSelector(selector, object.metadata.labels);
     if (controller !== null && matches) own.push(object);
-    else if (leaving || matches === (controller !== null) || object.metadata.deletionTimestamp !== undefined) continue;
+    else if (leaving || matches === (controller !== null) || object.metadata.deletionTimestamp !== undefined)
+      continue;
     else ops.push(updateOp(resource, object, matches ? adopted(object, owner) : released(object, owner)));
   }
   return { own, ops };

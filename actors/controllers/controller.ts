@@ -73,8 +73,14 @@ export const nothing: Reconciliation = { steps: [] };
 
 type ControllerEvent =
   | { readonly type: 'keys'; readonly keys: readonly string[] }
-  | { readonly type: 'turn' } | { readonly type: 'due' }
-  | { readonly type: 'outcome'; readonly key: string; readonly step: number; readonly outcome: SubmitOutcome };
+  | { readonly type: 'turn' }
+  | { readonly type: 'due' }
+  | {
+      readonly type: 'outcome';
+      readonly key: string;
+      readonly step: number;
+      readonly outcome: SubmitOutcome;
+    };
 
 interface ControllerContext {
   readonly queue: WorkQueue;
@@ -145,7 +151,9 @@ function controllerMachine(
       resting: {
         entry: enqueueActions(({ context, enqueue }) => {
           const dueMs = nextDueMs(context.queue);
-          if (dueMs !== null) enqueue.raise({ type: 'due' }, { id: 'due', delay: Math.max(0, dueMs - now()) });
+          if (dueMs !== null) {
+            enqueue.raise({ type: 'due' }, { id: 'due', delay: Math.max(0, dueMs - now()) });
+          }
         }),
         exit: cancel('due'),
         on: {
@@ -205,7 +213,12 @@ function createWorker(
     });
     if (steps.length === 0) {
       delete context.refusals[key];
-      done(context.queue, key, { result: 'nothing', requeueAfterMs: requeueAfterMs ?? null }, services.nowMs());
+      done(
+        context.queue,
+        key,
+        { result: 'nothing', requeueAfterMs: requeueAfterMs ?? null },
+        services.nowMs(),
+      );
       return;
     }
     context.pending[key] = { steps, open: steps.length, failed: false };
@@ -231,7 +244,11 @@ function createWorker(
   }
 
   function refuse(
-    context: ControllerContext, key: string, pending: Pending, step: Step, { refusal }: SubmitOutcome & { ok: false },
+    context: ControllerContext,
+    key: string,
+    pending: Pending,
+    step: Step,
+    { refusal }: SubmitOutcome & { ok: false },
   ): void {
     pending.failed = true;
     const { reason, message } = refusal;

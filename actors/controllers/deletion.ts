@@ -42,26 +42,42 @@ function graceOf(resource: ResourceName, object: KubeObject, asked: number | und
   return own === 0 ? 0 : asked ?? own;
 }
 
-function marked<T extends KubeObject>(object: T, graceSeconds: number, finalizers: readonly string[], nowWallMs: number): T {
+function marked<T extends KubeObject>(
+  object: T,
+  graceSeconds: number,
+  finalizers: readonly string[],
+  nowWallMs: number,
+): T {
   const { finalizers: _, ...metadata } = object.metadata;
   const generation = metadata.generation === undefined ? {} : { generation: metadata.generation + 1 };
   return {
     ...object,
     metadata: {
-      ...metadata, ...generation, ...(finalizers.length === 0 ? {} : { finalizers }),
-      deletionTimestamp: rfc3339(nowWallMs + graceSeconds * 1000), deletionGracePeriodSeconds: graceSeconds,
+      ...metadata,
+      ...generation,
+      ...(finalizers.length === 0 ? {} : { finalizers }),
+      deletionTimestamp: rfc3339(nowWallMs + graceSeconds * 1000),
+      deletionGracePeriodSeconds: graceSeconds,
     },
   };
 }
 
-/** Takes one finalizer away; the object goes with its last one, if it is being deleted and its grace is over. */
-export function withoutFinalizer<T extends KubeObject>(resource: ResourceName, object: T, finalizer: string): Op | null {
+/**
+ * Takes one finalizer away; the object goes with its last one, if it is being deleted and its grace is
+ * over.
+ */
+export function withoutFinalizer<T extends KubeObject>(
+  resource: ResourceName,
+  object: T,
+  finalizer: string,
+): Op | null {
   const { finalizers = [], ...metadata } = object.metadata;
   if (!finalizers.includes(finalizer)) return null;
   const rest = finalizers.filter((name) => name !== finalizer);
   const over = metadata.deletionTimestamp !== undefined && (metadata.deletionGracePeriodSeconds ?? 0) === 0;
   if (rest.length === 0 && over) return deleteOp(resource, object);
   return updateOp(resource, object, {
-    ...object, metadata: rest.length === 0 ? metadata : { ...metadata, finalizers: rest },
+    ...object,
+    metadata: rest.length === 0 ? metadata : { ...metadata, finalizers: rest },
   });
 }

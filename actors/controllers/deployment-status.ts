@@ -18,7 +18,10 @@ export function hasDeadline(deployment: Deployment): boolean {
   return seconds !== undefined && seconds !== noDeadlineSeconds;
 }
 
-/** Counts and Available; every other condition stays as it was. Counts of zero are left out, as in Kubernetes. */
+/**
+ * Counts and Available; every other condition stays as it was. Counts of zero are left out, as in
+ * Kubernetes.
+ */
 export function countedStatus(
   deployment: Deployment, sets: readonly ReplicaSet[], newSet: ReplicaSet | null, nowWallMs: number,
 ): DeploymentStatus {
@@ -26,8 +29,11 @@ export function countedStatus(
     sets.reduce((total, { status }) => total + (status === undefined ? 0 : of(status) ?? 0), 0);
   const replicas = sum((status) => status.replicas), available = sum((status) => status.availableReplicas);
   const counts = {
-    replicas, updatedReplicas: newSet?.status?.replicas ?? 0, readyReplicas: sum((status) => status.readyReplicas),
-    availableReplicas: available, unavailableReplicas: Math.max(0, replicas - available),
+    replicas,
+    updatedReplicas: newSet?.status?.replicas ?? 0,
+    readyReplicas: sum((status) => status.readyReplicas),
+    availableReplicas: available,
+    unavailableReplicas: Math.max(0, replicas - available),
     collisionCount: deployment.status?.collisionCount ?? 0,
   };
   const shown: Record<string, number> = {};
@@ -44,14 +50,18 @@ export function countedStatus(
   };
 }
 
-/** Kubernetes' SetDeploymentCondition: a new reason moves it to the end; lastTransitionTime follows the status. */
+/**
+ * Kubernetes' SetDeploymentCondition: a new reason moves it to the end; lastTransitionTime follows the
+ * status.
+ */
 export function withStamped(
   conditions: readonly Condition[] | undefined, next: Condition, nowWallMs: number,
 ): readonly Condition[] {
   const now = rfc3339(nowWallMs);
   const known = conditionOf(conditions, next.type);
   if (known !== null && known.status === next.status && known.reason === next.reason) return conditions ?? [];
-  const lastTransitionTime = known !== null && known.status === next.status ? known.lastTransitionTime ?? now : now;
+  const lastTransitionTime =
+    known !== null && known.status === next.status ? (known.lastTransitionTime ?? now) : now;
   return [...without(conditions, next.type), { ...next, lastUpdateTime: now, lastTransitionTime }];
 }
 
@@ -75,7 +85,11 @@ function isProgressing(deployment: Deployment, next: DeploymentStatus): boolean 
 }
 
 /** Milliseconds until the rollout has stood still for too long; null where that can't happen. */
-export function deadlineInMs(deployment: Deployment, status: DeploymentStatus, nowWallMs: number): number | null {
+export function deadlineInMs(
+  deployment: Deployment,
+  status: DeploymentStatus,
+  nowWallMs: number,
+): number | null {
   if (!hasDeadline(deployment)) return null;
   const condition = conditionOf(status.conditions, 'Progressing');
   if (condition === null || condition.reason === 'NewReplicaSetAvailable') return null;
@@ -93,11 +107,19 @@ export function rolloutStatus(
   const failure = sets.flatMap((set) => set.status?.conditions ?? [])
     .find((condition) => condition.type === 'ReplicaFailure' && condition.status === 'True');
   const { type, status, reason, message } = failure ?? { type: '', status: 'Unknown' };
-  const conditions = failure === undefined
-    ? without(progressed(deployment, counted, newSet, nowWallMs), 'ReplicaFailure')
-    : withStamped(progressed(deployment, counted, newSet, nowWallMs),
-      { type, status, ...(reason === undefined ? {} : { reason }), ...(message === undefined ? {} : { message }) },
-      nowWallMs);
+  const conditions =
+    failure === undefined
+      ? without(progressed(deployment, counted, newSet, nowWallMs), 'ReplicaFailure')
+      : withStamped(
+          progressed(deployment, counted, newSet, nowWallMs),
+          {
+            type,
+            status,
+            ...(reason === undefined ? {} : { reason }),
+            ...(message === undefined ? {} : { message }),
+          },
+          nowWallMs,
+        );
   return { ...counted, conditions };
 }
 
@@ -107,7 +129,8 @@ function progressed(
   const conditions = next.conditions ?? [];
   if (!hasDeadline(deployment)) return without(conditions, 'Progressing');
   const current = conditionOf(conditions, 'Progressing');
-  const over = (next.replicas ?? 0) === (next.updatedReplicas ?? 0) && current?.reason === 'NewReplicaSetAvailable';
+  const over =
+    (next.replicas ?? 0) === (next.updatedReplicas ?? 0) && current?.reason === 'NewReplicaSetAvailable';
   if (over) return conditions;
   const subject = newSet === null
     ? `Deployment "${deployment.metadata.name}"` : `ReplicaSet "${newSet.metadata.name}"`;

@@ -7,7 +7,9 @@
 
 import { objectKey, splitKey } from '../../cluster/ids.ts';
 import type { ObjectKey } from '../../cluster/ids.ts';
-import { controllerOf, createOp, deleteOp, keyOf, newborn, ownerReference, resources, updateOp } from '../../cluster/api/objects.ts';
+import {
+  controllerOf, createOp, deleteOp, keyOf, newborn, ownerReference, resources, updateOp,
+} from '../../cluster/api/objects.ts';
 import { matchesSelector } from '../../cluster/api/selector.ts';
 import type { Deployment, Pod, ReplicaSet } from '../../cluster/api/types.ts';
 import { get, list } from '../../cluster/state/query.ts';
@@ -16,16 +18,19 @@ import type { Change, Op } from '../../cluster/state/types.ts';
 import { claim } from './claim.ts';
 import type { ControllerDefinition, Note, ReconcileContext, Reconciliation } from './controller.ts';
 import { nothing } from './controller.ts';
-import { countedStatus, deadlineInMs, hasDeadline, isComplete, rolloutStatus, withStamped, withStatus } from './deployment-status.ts';
+import {
+  countedStatus, deadlineInMs, hasDeadline, isComplete, rolloutStatus, withStamped, withStatus,
+} from './deployment-status.ts';
 import type { DeploymentStatus } from './deployment-status.ts';
 import {
-  byAge, desiredAnnotation, findNewSet, hashLabel, maxAnnotation, maxRevision, newSetAnnotations, revisionAnnotation,
-  revisionOf, setsToForget, templateHash, withHash,
+  byAge, desiredAnnotation, findNewSet, hashLabel, maxAnnotation, maxRevision, newSetAnnotations,
+  revisionAnnotation, revisionOf, setsToForget, templateHash, withHash,
 } from './history.ts';
 import { sameContent } from './canonical.ts';
 import { conditionOf } from './pod-state.ts';
 import {
-  activeOrLatest, boundsOf, growNew, isRolling, isSaturated, isScaled, newSetReplicas, proportional, replicasOf, shrinkOld,
+  activeOrLatest, boundsOf, growNew, isRolling, isSaturated, isScaled, newSetReplicas, proportional,
+  replicasOf, shrinkOld,
 } from './rolling.ts';
 import type { Scale } from './rolling.ts';
 
@@ -33,7 +38,8 @@ export const deploymentController: ControllerDefinition = {
   name: 'deployment',
   component: 'deployment-controller',
   keysOf: deploymentsOf,
-  allKeys: (state) => list<Deployment>(state, resources.deployments).map((d) => keyOf(resources.deployments, d)),
+  allKeys: (state) =>
+    list<Deployment>(state, resources.deployments).map((d) => keyOf(resources.deployments, d)),
   reconcile: reconcileDeployment,
 };
 
@@ -48,13 +54,25 @@ interface Rollout {
 export function reconcileDeployment(state: State, key: string, context: ReconcileContext): Reconciliation {
   const deployment = get<Deployment>(state, key as ObjectKey);
   if (deployment === null) return nothing;
-  const claimed = claim(deployment, deployment.spec.selector, setsNear(state, deployment), resources.replicaSets);
+  const claimed = claim(
+    deployment,
+    deployment.spec.selector,
+    setsNear(state, deployment),
+    resources.replicaSets,
+  );
   if (claimed.ops.length > 0) return { steps: [{ ops: claimed.ops }] };
   const sets = claimed.own;
   const newSet = findNewSet(deployment, sets);
   const oldSets = byAge(sets.filter((set) => set !== newSet));
-  const rollout: Rollout = { deployment, newSet, oldSets, all: newSet === null ? oldSets : [...oldSets, newSet] };
-  if (deployment.metadata.deletionTimestamp !== undefined) return conclude(rollout, [], [], context, 'counted');
+  const rollout: Rollout = {
+    deployment,
+    newSet,
+    oldSets,
+    all: newSet === null ? oldSets : [...oldSets, newSet],
+  };
+  if (deployment.metadata.deletionTimestamp !== undefined) {
+    return conclude(rollout, [], [], context, 'counted');
+  }
   const paused = pausedCondition(deployment, context.nowWallMs);
   if (paused !== null) return { steps: [{ ops: [updateOp(resources.deployments, deployment, paused)] }] };
   if (deployment.spec.paused === true || isScaled(deployment, rollout.all)) return resize(rollout, context);
@@ -92,7 +110,10 @@ function adopters(state: State, namespace: string, set: ReplicaSet): readonly st
     .map((deployment) => keyOf(resources.deployments, deployment));
 }
 
-/** The Deployment with Progressing at Unknown while it is paused, and again when it goes on; null if it says so. */
+/**
+ * The Deployment with Progressing at Unknown while it is paused, and again when it goes on; null if it says
+ * so.
+ */
 function pausedCondition(deployment: Deployment, nowWallMs: number): Deployment | null {
   if (!hasDeadline(deployment)) return null;
   const reason = conditionOf(deployment.status?.conditions, 'Progressing')?.reason;
@@ -100,8 +121,18 @@ function pausedCondition(deployment: Deployment, nowWallMs: number): Deployment 
   const paused = deployment.spec.paused === true;
   if (paused === (reason === 'DeploymentPaused')) return null;
   const next = paused
-    ? { type: 'Progressing', status: 'Unknown' as const, reason: 'DeploymentPaused', message: 'Deployment is paused' }
-    : { type: 'Progressing', status: 'Unknown' as const, reason: 'DeploymentResumed', message: 'Deployment is resumed' };
+    ? {
+        type: 'Progressing',
+        status: 'Unknown' as const,
+        reason: 'DeploymentPaused',
+        message: 'Deployment is paused',
+      }
+    : {
+        type: 'Progressing',
+        status: 'Unknown' as const,
+        reason: 'DeploymentResumed',
+        message: 'Deployment is resumed',
+      };
   const conditions = withStamped(deployment.status?.conditions, next, nowWallMs);
   return { ...deployment, status: { ...deployment.status, conditions } };
 }
@@ -134,12 +165,19 @@ function recreate(state: State, rollout: Rollout, context: ReconcileContext): Re
   return finish(rollout, context);
 }
 
-/** A pod of an old revision that is not over, terminating ones too: Recreate never lets two revisions overlap. */
+/**
+ * A pod of an old revision that is not over, terminating ones too: Recreate never lets two revisions
+ * overlap.
+ */
 function oldPodsRun(state: State, { deployment, oldSets }: Rollout): boolean {
   const old = new Set(oldSets.map((set) => set.metadata.uid));
   if (old.size === 0) return false;
-  return list<Pod>(state, resources.pods, deployment.metadata.namespace ?? '').some((pod) =>
-    old.has(controllerOf(pod)?.uid ?? '') && pod.status?.phase !== 'Failed' && pod.status?.phase !== 'Succeeded');
+  return list<Pod>(state, resources.pods, deployment.metadata.namespace ?? '').some(
+    (pod) =>
+      old.has(controllerOf(pod)?.uid ?? '') &&
+      pod.status?.phase !== 'Failed' &&
+      pod.status?.phase !== 'Succeeded',
+  );
 }
 
 /** Paused, or a new size in the middle of a rollout: sizes change, the rollout does not go on. */
@@ -150,7 +188,10 @@ function resize(rollout: Rollout, context: ReconcileContext): Reconciliation {
 }
 
 function resized(
-  deployment: Deployment, newSet: ReplicaSet | null, oldSets: readonly ReplicaSet[], all: readonly ReplicaSet[],
+  deployment: Deployment,
+  newSet: ReplicaSet | null,
+  oldSets: readonly ReplicaSet[],
+  all: readonly ReplicaSet[],
 ): readonly Scale[] {
   const one = activeOrLatest(newSet, oldSets);
   if (one !== null) return [{ set: one, replicas: replicasOf(deployment) }];
@@ -180,7 +221,9 @@ function conclude(
     const next = sized(deployment, set, replicas);
     if (next === null) continue;
     ops.push(updateOp(resources.replicaSets, set, next));
-    if (replicas !== replicasOf(set)) notes.push(scalingNote(deployment, set.metadata.name, replicasOf(set), replicas));
+    if (replicas !== replicasOf(set)) {
+      notes.push(scalingNote(deployment, set.metadata.name, replicasOf(set), replicas));
+    }
   }
   for (const set of forgotten) ops.push(deleteOp(resources.replicaSets, set));
   const status = kind === 'counted'
@@ -195,7 +238,10 @@ function conclude(
 
 function sizeAnnotations(deployment: Deployment): Readonly<Record<string, string>> {
   const replicas = replicasOf(deployment);
-  return { [desiredAnnotation]: String(replicas), [maxAnnotation]: String(replicas + boundsOf(deployment).maxSurge) };
+  return {
+    [desiredAnnotation]: String(replicas),
+    [maxAnnotation]: String(replicas + boundsOf(deployment).maxSurge),
+  };
 }
 
 function sized(deployment: Deployment, set: ReplicaSet, replicas: number): ReplicaSet | null {
@@ -226,60 +272,116 @@ function createNewSet(state: State, rollout: Rollout, context: ReconcileContext)
   const revision = maxRevision(all) + 1;
   const replicas = newSetReplicas(deployment, all, 0);
   const { matchLabels, matchExpressions } = deployment.spec.selector;
-  const set: ReplicaSet = newborn({
-    apiVersion: 'apps/v1', kind: 'ReplicaSet',
-    metadata: {
-      name: setName, namespace, labels: { ...template.metadata?.labels, [hashLabel]: hash },
-      annotations: { ...newSetAnnotations(deployment, undefined, revision), ...sizeAnnotations(deployment) },
-      ownerReferences: [ownerReference(deployment)],
-    },
-    spec: {
-      replicas, ...(deployment.spec.minReadySeconds ? { minReadySeconds: deployment.spec.minReadySeconds } : {}),
-      selector: {
-        matchLabels: { ...matchLabels, [hashLabel]: hash },
-        ...(matchExpressions === undefined ? {} : { matchExpressions }),
+  const set: ReplicaSet = newborn(
+    {
+      apiVersion: 'apps/v1',
+      kind: 'ReplicaSet',
+      metadata: {
+        name: setName,
+        namespace,
+        labels: { ...template.metadata?.labels, [hashLabel]: hash },
+        annotations: {
+          ...newSetAnnotations(deployment, undefined, revision),
+          ...sizeAnnotations(deployment),
+        },
+        ownerReferences: [ownerReference(deployment)],
       },
-      template: withHash(template, hash),
+      spec: {
+        replicas,
+        ...(deployment.spec.minReadySeconds ? { minReadySeconds: deployment.spec.minReadySeconds } : {}),
+        selector: {
+          matchLabels: { ...matchLabels, [hashLabel]: hash },
+          ...(matchExpressions === undefined ? {} : { matchExpressions }),
+        },
+        template: withHash(template, hash),
+      },
+      status: { replicas: 0 },
     },
-    status: { replicas: 0 },
-  }, { uid: context.newUid(), nowWallMs: context.nowWallMs });
+    { uid: context.newUid(), nowWallMs: context.nowWallMs },
+  );
   const progressing = hasDeadline(deployment)
-    ? withStamped(deployment.status?.conditions, { type: 'Progressing', status: 'True', reason: 'NewReplicaSetCreated',
-      message: `Created new replica set "${setName}"` }, context.nowWallMs)
+    ? withStamped(
+        deployment.status?.conditions,
+        {
+          type: 'Progressing',
+          status: 'True',
+          reason: 'NewReplicaSetCreated',
+          message: `Created new replica set "${setName}"`,
+        },
+        context.nowWallMs,
+      )
     : deployment.status?.conditions;
-  const next = revised(deployment, revision, progressing === undefined ? deployment.status : { ...deployment.status, conditions: progressing });
+  const next = revised(
+    deployment,
+    revision,
+    progressing === undefined ? deployment.status : { ...deployment.status, conditions: progressing },
+  );
   const notes = replicas > 0 ? [scalingNote(deployment, setName, 0, replicas)] : [];
-  const ops = [createOp(resources.replicaSets, set), ...(next === null ? [] : [updateOp(resources.deployments, deployment, next)])];
+  const ops = [
+    createOp(resources.replicaSets, set),
+    ...(next === null ? [] : [updateOp(resources.deployments, deployment, next)]),
+  ];
   return { steps: [{ ops, notes }] };
 }
 
 /** Makes the current set the newest revision, and the Deployment say so; null if it does already. */
-function numberNewSet(rollout: Rollout, newSet: ReplicaSet, context: ReconcileContext): Reconciliation | null {
+function numberNewSet(
+  rollout: Rollout,
+  newSet: ReplicaSet,
+  context: ReconcileContext,
+): Reconciliation | null {
   const { deployment, oldSets } = rollout;
   const ops: Op[] = [];
   const annotations = newSetAnnotations(deployment, newSet.metadata.annotations, maxRevision(oldSets) + 1);
   const minReadySeconds = deployment.spec.minReadySeconds ?? 0;
   const respecced = (newSet.spec.minReadySeconds ?? 0) !== minReadySeconds;
-  const metadata = { ...newSet.metadata, annotations, generation: (newSet.metadata.generation ?? 1) + (respecced ? 1 : 0) };
-  if (respecced || !sameContent(annotations, newSet.metadata.annotations ?? {})) {
-    ops.push(updateOp(resources.replicaSets, newSet, { ...newSet, metadata, spec: { ...newSet.spec, minReadySeconds } }));
-  }
-  const known = conditionOf(deployment.status?.conditions, 'Progressing') !== null || !hasDeadline(deployment);
-  const status = known ? deployment.status : {
-    ...deployment.status,
-    conditions: withStamped(deployment.status?.conditions, { type: 'Progressing', status: 'True', reason: 'FoundNewReplicaSet',
-      message: `Found new replica set "${newSet.metadata.name}"` }, context.nowWallMs),
+  const metadata = {
+    ...newSet.metadata,
+    annotations,
+    generation: (newSet.metadata.generation ?? 1) + (respecced ? 1 : 0),
   };
+  if (respecced || !sameContent(annotations, newSet.metadata.annotations ?? {})) {
+    ops.push(
+      updateOp(resources.replicaSets, newSet, {
+        ...newSet,
+        metadata,
+        spec: { ...newSet.spec, minReadySeconds },
+      }),
+    );
+  }
+  const known =
+    conditionOf(deployment.status?.conditions, 'Progressing') !== null || !hasDeadline(deployment);
+  const status = known
+    ? deployment.status
+    : {
+        ...deployment.status,
+        conditions: withStamped(
+          deployment.status?.conditions,
+          {
+            type: 'Progressing',
+            status: 'True',
+            reason: 'FoundNewReplicaSet',
+            message: `Found new replica set "${newSet.metadata.name}"`,
+          },
+          context.nowWallMs,
+        ),
+      };
   const next = revised(deployment, revisionOf({ metadata }), status);
   if (next !== null) ops.push(updateOp(resources.deployments, deployment, next));
   return ops.length === 0 ? null : { steps: [{ ops }] };
 }
 
 /** The Deployment at this revision with this status; null where nothing changes. */
-function revised(deployment: Deployment, revision: number, status: DeploymentStatus | undefined): Deployment | null {
+function revised(
+  deployment: Deployment,
+  revision: number,
+  status: DeploymentStatus | undefined,
+): Deployment | null {
   const annotations = { ...deployment.metadata.annotations, [revisionAnnotation]: String(revision) };
   if (revisionOf(deployment) === revision && status === deployment.status) return null;
   return {
-    ...deployment, metadata: { ...deployment.metadata, annotations }, ...(status === undefined ? {} : { status }),
+    ...deployment,
+    metadata: { ...deployment.metadata, annotations },
+    ...(status === undefined ? {} : { status }),
   };
 }

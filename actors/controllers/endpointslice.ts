@@ -2,8 +2,9 @@
 // may get connections. Source: Kubernetes, "EndpointSlices", and pkg/controller/endpointslice.
 //
 // Pods whose named ports resolve differently go into different slices. An endpoint stays in the slice it is
-// in, so that one pod's change rewrites one slice. What always holds: an endpoint is in one slice of its ports
-// at most, a slice has at most `endpointsPerSliceMax`, and a Service that has no endpoint keeps one empty slice.
+// in, so that one pod's change rewrites one slice. What always holds: an endpoint is in one slice of its
+// ports at most, a slice has at most `endpointsPerSliceMax`, and a Service that has no endpoint keeps one
+// empty slice.
 
 import { createOp, deleteOp, keyOf, newborn, resources, updateOp } from '../../cluster/api/objects.ts';
 import { ownerReference } from '../../cluster/api/objects.ts';
@@ -32,7 +33,8 @@ export const endpointSliceController: ControllerDefinition = {
   name: 'endpointslice',
   component: 'endpoint-slice-controller',
   keysOf: servicesOf,
-  allKeys: (state) => list<Service>(state, resources.services).map((service) => keyOf(resources.services, service)),
+  allKeys: (state) =>
+    list<Service>(state, resources.services).map((service) => keyOf(resources.services, service)),
   reconcile: reconcileSlices,
 };
 
@@ -97,11 +99,15 @@ function portsOf(service: Service, pod: Pod): SlicePorts {
   return (service.spec.ports ?? []).flatMap(({ name, protocol = 'TCP', port, targetPort, appProtocol }) => {
     const target = targetOf(pod, targetPort ?? port, protocol);
     if (target === null) return [];
-    return [{ name: name ?? '', port: target, protocol, ...(appProtocol === undefined ? {} : { appProtocol }) }];
+    return [
+      { name: name ?? '', port: target, protocol, ...(appProtocol === undefined ? {} : { appProtocol }) },
+    ];
   });
 }
 
-/** A number is itself; a name is looked up among the pod's container ports. 0 and '' mean the Service's own. */
+/**
+ * A number is itself; a name is looked up among the pod's container ports. 0 and '' mean the Service's own.
+ */
 function targetOf(pod: Pod, target: number | string, protocol: string): number | null {
   if (typeof target === 'number') return target;
   if (/^[0-9]+$/.test(target)) return Number(target);
@@ -129,10 +135,14 @@ function groupByPorts(service: Service, pods: readonly Pod[]): ReadonlyMap<strin
 
 // ── how they are laid out ────────────────────────────────────────────────────────────────────────────────
 
-const identity = (endpoint: Endpoint): string => `${endpoint.targetRef?.uid ?? ''} ${endpoint.addresses[0] ?? ''}`;
+const identity = (endpoint: Endpoint): string =>
+  `${endpoint.targetRef?.uid ?? ''} ${endpoint.addresses[0] ?? ''}`;
 
 function planSlices(
-  service: Service, groups: ReadonlyMap<string, Group>, slices: readonly EndpointSlice[], context: ReconcileContext,
+  service: Service,
+  groups: ReadonlyMap<string, Group>,
+  slices: readonly EndpointSlice[],
+  context: ReconcileContext,
 ): readonly Op[] {
   const ops: Op[] = [];
   const metadata = labelsOf(service);
@@ -141,7 +151,9 @@ function planSlices(
     const mine = slices.filter((slice) => canonicalText(slice.ports ?? []) === text);
     const layout = mine.map((slice) => ({ slice, endpoints: keep(slice, wanted) }));
     const rest = [...wanted.values()];
-    for (const { endpoints: some } of layout) some.push(...rest.splice(0, limits.endpointsPerSliceMax - some.length));
+    for (const { endpoints: some } of layout) {
+      some.push(...rest.splice(0, limits.endpointsPerSliceMax - some.length));
+    }
     while (rest.length > 0 || (mine.length === 0 && endpoints.length === 0 && ops.length === 0)) {
       const some = rest.splice(0, limits.endpointsPerSliceMax);
       ops.push(createOp(resources.endpointSlices, newSlice(service, ports, some, metadata, context)));
@@ -167,13 +179,21 @@ function keep(slice: EndpointSlice, wanted: Map<string, Endpoint>): Endpoint[] {
   });
 }
 
-function changed(slice: EndpointSlice, endpoints: readonly Endpoint[], labels: Readonly<Record<string, string>>): Op[] {
+function changed(
+  slice: EndpointSlice,
+  endpoints: readonly Endpoint[],
+  labels: Readonly<Record<string, string>>,
+): Op[] {
   const sameLabels = sameContent(slice.metadata.labels ?? {}, labels);
   if (sameLabels && sameContent(slice.endpoints, endpoints)) return [];
   const generation = (slice.metadata.generation ?? 1) + 1;
-  return [updateOp(resources.endpointSlices, slice, {
-    ...slice, metadata: { ...slice.metadata, labels, generation }, endpoints,
-  })];
+  return [
+    updateOp(resources.endpointSlices, slice, {
+      ...slice,
+      metadata: { ...slice.metadata, labels, generation },
+      endpoints,
+    }),
+  ];
 }
 
 function labelsOf(service: Service): Readonly<Record<string, string>> {
@@ -186,16 +206,28 @@ function labelsOf(service: Service): Readonly<Record<string, string>> {
 }
 
 function newSlice(
-  service: Service, ports: SlicePorts, endpoints: readonly Endpoint[], labels: Readonly<Record<string, string>>,
+  service: Service,
+  ports: SlicePorts,
+  endpoints: readonly Endpoint[],
+  labels: Readonly<Record<string, string>>,
   context: ReconcileContext,
 ): EndpointSlice {
   const generateName = `${service.metadata.name}-`.slice(0, 58);
-  return newborn({
-    apiVersion: 'discovery.k8s.io/v1', kind: 'EndpointSlice', addressType: 'IPv4' as const,
-    metadata: {
-      name: `${generateName}${context.suffix()}`, generateName, namespace: service.metadata.namespace ?? '',
-      labels, ownerReferences: [ownerReference(service)],
+  return newborn(
+    {
+      apiVersion: 'discovery.k8s.io/v1',
+      kind: 'EndpointSlice',
+      addressType: 'IPv4' as const,
+      metadata: {
+        name: `${generateName}${context.suffix()}`,
+        generateName,
+        namespace: service.metadata.namespace ?? '',
+        labels,
+        ownerReferences: [ownerReference(service)],
+      },
+      endpoints,
+      ports,
     },
-    endpoints, ports,
-  }, { uid: context.newUid(), nowWallMs: context.nowWallMs });
+    { uid: context.newUid(), nowWallMs: context.nowWallMs },
+  );
 }

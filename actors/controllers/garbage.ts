@@ -115,7 +115,12 @@ function standing(state: State, reference: OwnerReference, dependent: KubeObject
 }
 
 /** With a solid owner the object stays and forgets the others; with none it goes. */
-function judge(state: State, resource: ResourceName, object: KubeObject, context: ReconcileContext): Reconciliation {
+function judge(
+  state: State,
+  resource: ResourceName,
+  object: KubeObject,
+  context: ReconcileContext,
+): Reconciliation {
   const owners = object.metadata.ownerReferences ?? [];
   if (owners.length === 0 || isMarked(object)) return nothing;
   const standings = owners.map((owner) => standing(state, owner, object));
@@ -126,13 +131,17 @@ function judge(state: State, resource: ResourceName, object: KubeObject, context
     return { steps: [{ ops: [updateOp(resource, object, kept)] }] };
   }
   // A dependent with dependents of its own passes the foreground on, else they would outlive the owner.
-  const foreground = standings.includes('waiting') && dependents(state, object.metadata.uid).length > 0
-    || hasFinalizer(object, foregroundFinalizer);
+  const foreground =
+    (standings.includes('waiting') && dependents(state, object.metadata.uid).length > 0) ||
+    hasFinalizer(object, foregroundFinalizer);
   const op: Op | null = deletion(resource, object, { nowWallMs: context.nowWallMs, foreground });
   return op === null ? nothing : { steps: [{ ops: [op] }] };
 }
 
-function withoutOwners<T extends KubeObject>(object: T, keep: (owner: OwnerReference, at: number) => boolean): T {
+function withoutOwners<T extends KubeObject>(
+  object: T,
+  keep: (owner: OwnerReference, at: number) => boolean,
+): T {
   const { ownerReferences = [], ...metadata } = object.metadata;
   const kept = ownerReferences.filter(keep);
   return { ...object, metadata: kept.length === 0 ? metadata : { ...metadata, ownerReferences: kept } };

@@ -28,7 +28,7 @@ const safeLetters = 'bcdfghjklmnpqrstvwxz2456789';
 export function templateHash(template: PodTemplateSpec, collisionCount: number): string {
   const digits = String(hashText(`${canonicalText(template)}${collisionCount === 0 ? '' : collisionCount}`));
   let text = '';
-  for (let i = 0; i < digits.length; i++) text += safeLetters[digits.charCodeAt(i) % safeLetters.length] ?? '';
+  for (const digit of digits) text += safeLetters[digit.charCodeAt(0) % safeLetters.length] ?? '';
   return text;
 }
 
@@ -42,7 +42,10 @@ function withoutHash(template: PodTemplateSpec): PodTemplateSpec {
 }
 
 export function withHash(template: PodTemplateSpec, hash: string): PodTemplateSpec {
-  return { ...template, metadata: { ...template.metadata, labels: { ...template.metadata?.labels, [hashLabel]: hash } } };
+  return {
+    ...template,
+    metadata: { ...template.metadata, labels: { ...template.metadata?.labels, [hashLabel]: hash } },
+  };
 }
 
 /** Oldest first, then by name. */
@@ -80,7 +83,10 @@ export function newSetAnnotations(
   return out;
 }
 
-/** `1,3,7`: the revisions that a ReplicaSet had before; the oldest are cut off where the list grows too long. */
+/**
+ * `1,3,7`: the revisions that a ReplicaSet had before; the oldest are cut off where the list grows too
+ * long.
+ */
 function withinBound(parts: readonly (string | undefined)[]): string {
   const revisions = parts.filter((part) => part !== undefined && part !== '').join(',').split(',');
   while (revisions.length > 1 && revisions.join(',').length > historyTextMax) revisions.shift();

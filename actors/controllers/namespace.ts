@@ -1,8 +1,8 @@
 // The namespace controller: a namespace that is being deleted loses everything in it, then itself.
 // Source: Kubernetes, "Namespaces", and pkg/controller/namespace/deletion.
 //
-// What always holds: the last finalizer is taken away only when nothing is left in the namespace, and pods are
-// left their grace. Nothing new can come meanwhile: the state refuses it.
+// What always holds: the last finalizer is taken away only when nothing is left in the namespace, and pods
+// are left their grace. Nothing new can come meanwhile: the state refuses it.
 
 import { deleteOp, keyOf, resources, updateOp } from '../../cluster/api/objects.ts';
 import { rfc3339 } from '../../cluster/api/time.ts';
@@ -55,7 +55,11 @@ export function emptyNamespace(state: State, key: string, context: ReconcileCont
   if (ops.length > 0) return { steps: [{ ops }] };
   if (content.length === 0) return leave(namespace);
   // What is left waits for its grace or for somebody else's finalizer; each of its changes wakes this key.
-  const status = { ...namespace.status, phase: 'Terminating' as const, conditions: remaining(namespace, content, context) };
+  const status = {
+    ...namespace.status,
+    phase: 'Terminating' as const,
+    conditions: remaining(namespace, content, context),
+  };
   if (sameContent(status, namespace.status)) return nothing;
   return { steps: [{ ops: [updateOp(resources.namespaces, namespace, { ...namespace, status })] }] };
 }

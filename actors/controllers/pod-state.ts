@@ -97,8 +97,14 @@ export function withCondition(
   conditions: readonly Condition[] | undefined, next: Condition, now: string,
 ): readonly Condition[] {
   const known = conditionOf(conditions, next.type);
-  if (known === null || conditions === undefined) return [...(conditions ?? []), { ...next, lastTransitionTime: now }];
-  if (known.status === next.status && known.reason === next.reason && known.message === next.message) return conditions;
+  if (known === null || conditions === undefined) {
+    return [...(conditions ?? []), { ...next, lastTransitionTime: now }];
+  }
+  if (known.status === next.status && known.reason === next.reason && known.message === next.message) {
+    return conditions;
+  }
   const lastTransitionTime = known.status === next.status ? known.lastTransitionTime ?? now : now;
-  return conditions.map((condition) => (condition.type === next.type ? { ...next, lastTransitionTime } : condition));
+  return conditions.map((condition) =>
+    condition.type === next.type ? { ...next, lastTransitionTime } : condition,
+  );
 }

@@ -66,7 +66,8 @@ export function done(queue: WorkQueue, key: string, { result, requeueAfterMs }: 
   const item = queue.items[key];
   if (item === undefined || item.place !== 'busy') return 0;
   item.failures = result === 'failed' ? item.failures + 1 : 0;
-  const rest = result === 'failed' ? backoffMs(item.failures) : result === 'written' ? limits.controllerSettleMs : 0;
+  const rest =
+    result === 'failed' ? backoffMs(item.failures) : result === 'written' ? limits.controllerSettleMs : 0;
   item.floorMs = nowMs + rest;
   // What was written has changed what the key depends on: one more look, which ends in silence.
   const again = item.again || result !== 'nothing' ? rest : requeueAfterMs;
@@ -95,7 +96,10 @@ export function nextDueMs(queue: WorkQueue): number | null {
 }
 
 function backoffMs(failures: number): number {
-  return Math.min(limits.controllerBackoffMsMax, limits.controllerBackoffMsMin * 2 ** Math.min(failures - 1, 20));
+  return Math.min(
+    limits.controllerBackoffMsMax,
+    limits.controllerBackoffMsMin * 2 ** Math.min(failures - 1, 20),
+  );
 }
 
 function newItem(queue: WorkQueue, key: string, nowMs: number): Item | null {

@@ -26,7 +26,8 @@ export const replicaSetController: ControllerDefinition = {
   name: 'replicaset',
   component: 'replicaset-controller',
   keysOf: setsOf,
-  allKeys: (state) => list<ReplicaSet>(state, resources.replicaSets).map((set) => keyOf(resources.replicaSets, set)),
+  allKeys: (state) =>
+    list<ReplicaSet>(state, resources.replicaSets).map((set) => keyOf(resources.replicaSets, set)),
   reconcile: reconcileReplicaSet,
 };
 
@@ -40,7 +41,8 @@ export function reconcileReplicaSet(state: State, key: string, context: Reconcil
   const surplus = pods.length - (set.spec.replicas ?? 1);
   if (set.metadata.deletionTimestamp === undefined && steps.length === 0) {
     if (surplus < 0) steps.push(...creations(set, Math.min(-surplus, limits.replicaSetBurstMax), context));
-    else if (surplus > 0) steps.push(...deletions(set, pods, Math.min(surplus, limits.replicaSetBurstMax), context));
+    else if (surplus > 0)
+      steps.push(...deletions(set, pods, Math.min(surplus, limits.replicaSetBurstMax), context));
   }
   // While pods come and go without trouble the count waits for them: it would be out of date at once.
   if (steps.length > 0 && context.refusal === null) return { steps };
@@ -113,7 +115,12 @@ function deletions(set: ReplicaSet, pods: readonly Pod[], count: number, context
   return steps;
 }
 
-const note = (object: ReplicaSet, reason: string, message: string): Note => ({ object, type: 'Normal', reason, message });
+const note = (object: ReplicaSet, reason: string, message: string): Note => ({
+  object,
+  type: 'Normal',
+  reason,
+  message,
+});
 
 // ── status ───────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -126,7 +133,11 @@ function statusOf(set: ReplicaSet, pods: readonly Pod[], surplus: number, contex
   const template = { matchLabels: set.spec.template.metadata?.labels ?? {} };
   const labelled = pods.filter((pod) => matchesSelector(template, pod.metadata.labels));
   const shown: Record<string, number> = {};
-  const counts = { fullyLabeledReplicas: labelled.length, readyReplicas: ready.length, availableReplicas: available.length };
+  const counts = {
+    fullyLabeledReplicas: labelled.length,
+    readyReplicas: ready.length,
+    availableReplicas: available.length,
+  };
   for (const [name, count] of Object.entries(counts)) if (count > 0) shown[name] = count;
   const conditions = failureConditions(set, surplus, context);
   return {
@@ -136,9 +147,17 @@ function statusOf(set: ReplicaSet, pods: readonly Pod[], surplus: number, contex
 }
 
 /** ReplicaFailure while pods can't be made or deleted, with the refusal's own words. */
-function failureConditions(set: ReplicaSet, surplus: number, { refusal, nowWallMs }: ReconcileContext): readonly Condition[] {
+function failureConditions(
+  set: ReplicaSet,
+  surplus: number,
+  { refusal, nowWallMs }: ReconcileContext,
+): readonly Condition[] {
   const known = set.status?.conditions ?? [];
   if (refusal === null || surplus === 0) return known.filter(({ type }) => type !== 'ReplicaFailure');
   const reason = surplus < 0 ? 'FailedCreate' : 'FailedDelete';
-  return withCondition(known, { type: 'ReplicaFailure', status: 'True', reason, message: refusal.message }, rfc3339(nowWallMs));
+  return withCondition(
+    known,
+    { type: 'ReplicaFailure', status: 'True', reason, message: refusal.message },
+    rfc3339(nowWallMs),
+  );
 }

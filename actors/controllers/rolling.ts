@@ -20,7 +20,10 @@ const sum = (sets: readonly ReplicaSet[], of: (set: ReplicaSet) => number): numb
 export const isRolling = (deployment: Deployment): boolean =>
   (deployment.spec.strategy?.type ?? 'RollingUpdate') === 'RollingUpdate';
 
-/** Percent of surge is rounded up, of unavailability down; both zero would stand still, so one may be missing. */
+/**
+ * Percent of surge is rounded up, of unavailability down; both zero would stand still, so one may be
+ * missing.
+ */
 export function boundsOf(deployment: Deployment): Bounds {
   if (!isRolling(deployment)) return { maxSurge: 0, maxUnavailable: 0 };
   const replicas = replicasOf(deployment);
@@ -47,15 +50,24 @@ export function newSetReplicas(deployment: Deployment, all: readonly ReplicaSet[
 }
 
 /** One round of growing the new set, or of shrinking one that is too big; null if it stays. */
-export function growNew(deployment: Deployment, all: readonly ReplicaSet[], newSet: ReplicaSet): Scale | null {
-  const current = replicasOf(newSet), wanted = replicasOf(deployment);
+export function growNew(
+  deployment: Deployment,
+  all: readonly ReplicaSet[],
+  newSet: ReplicaSet,
+): Scale | null {
+  const current = replicasOf(newSet),
+    wanted = replicasOf(deployment);
   if (current === wanted) return null;
   const replicas = current > wanted ? wanted : newSetReplicas(deployment, all, current);
   return replicas === current ? null : { set: newSet, replicas };
 }
 
 /** One round of shrinking the old sets: first pods that don't work anyway, then working ones. */
-export function shrinkOld(deployment: Deployment, newSet: ReplicaSet, oldSets: readonly ReplicaSet[]): readonly Scale[] {
+export function shrinkOld(
+  deployment: Deployment,
+  newSet: ReplicaSet,
+  oldSets: readonly ReplicaSet[],
+): readonly Scale[] {
   const all = [...oldSets, newSet];
   if (sum(oldSets, replicasOf) === 0) return [];
   const minAvailable = replicasOf(deployment) - boundsOf(deployment).maxUnavailable;
@@ -122,7 +134,13 @@ export function proportional(deployment: Deployment, sets: readonly ReplicaSet[]
   return ordered.map((set, at) => ({ set, replicas: sizes[at] ?? replicasOf(set) }));
 }
 
-function proportionOf(deployment: Deployment, set: ReplicaSet, toAdd: number, added: number, allowed: number): number {
+function proportionOf(
+  deployment: Deployment,
+  set: ReplicaSet,
+  toAdd: number,
+  added: number,
+  allowed: number,
+): number {
   const size = replicasOf(set);
   if (size === 0 || toAdd === added) return 0;
   const rest = toAdd - added;

@@ -19,7 +19,8 @@ export const serviceAccountController: ControllerDefinition = {
     const missed = resource === resources.serviceAccounts && name === 'default' && type === 'DELETED';
     return missed ? [objectKey(resources.namespaces, '', namespace)] : [];
   },
-  allKeys: (state) => list<Namespace>(state, resources.namespaces).map((one) => keyOf(resources.namespaces, one)),
+  allKeys: (state) =>
+    list<Namespace>(state, resources.namespaces).map((one) => keyOf(resources.namespaces, one)),
   reconcile: ensureDefault,
 };
 
@@ -28,8 +29,13 @@ export function ensureDefault(state: State, key: string, context: ReconcileConte
   if (namespace === null || namespace.metadata.deletionTimestamp !== undefined) return nothing;
   const own = objectKey(resources.serviceAccounts, namespace.metadata.name, 'default');
   if (get<KubeObject>(state, own) !== null) return nothing;
-  const account = newborn({
-    apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name: 'default', namespace: namespace.metadata.name },
-  }, { uid: context.newUid(), nowWallMs: context.nowWallMs });
+  const account = newborn(
+    {
+      apiVersion: 'v1',
+      kind: 'ServiceAccount',
+      metadata: { name: 'default', namespace: namespace.metadata.name },
+    },
+    { uid: context.newUid(), nowWallMs: context.nowWallMs },
+  );
   return { steps: [{ ops: [createOp(resources.serviceAccounts, account)] }] };
 }

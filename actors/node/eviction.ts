@@ -67,7 +67,12 @@ export function evict(state: State, key: string, { nowWallMs }: ReconcileContext
   const op = deletion(resources.pods, { ...pod, status: { ...pod.status, conditions } }, { nowWallMs });
   if (op === null) return nothing;
   const name = `${pod.metadata.namespace}/${pod.metadata.name}`;
-  const note = { object: pod, type: 'Normal', reason: 'TaintManagerEviction', message: `Marking for deletion Pod ${name}` } as const;
+  const note = {
+    object: pod,
+    type: 'Normal',
+    reason: 'TaintManagerEviction',
+    message: `Marking for deletion Pod ${name}`,
+  } as const;
   return { steps: [{ ops: [op], notes: [note] }] };
 }
 
@@ -77,7 +82,9 @@ export function evictionDueMs(pod: Pod, taints: readonly Taint[], nowWallMs: num
   for (const taint of taints) {
     const matching = (pod.spec.tolerations ?? []).filter((toleration) => tolerates(toleration, taint));
     if (matching.length === 0) return nowWallMs;
-    const seconds = matching.flatMap(({ tolerationSeconds }) => (tolerationSeconds === undefined ? [] : [tolerationSeconds]));
+    const seconds = matching.flatMap(({ tolerationSeconds }) =>
+      tolerationSeconds === undefined ? [] : [tolerationSeconds],
+    );
     if (seconds.length === 0) continue;
     const shortest = Math.max(0, seconds.reduce((a, b) => Math.min(a, b)));
     // A taint without its time is being stamped by the node's own controller.

@@ -2,8 +2,8 @@
 // Source: Kubernetes, "Nodes: Conditions", "Taint based Evictions", and pkg/controller/nodelifecycle.
 //
 // What always holds: the same phase and the same beat give the same object, so nothing is written twice; the
-// taints follow the condition; a NoExecute taint says when it was added, so that a new leader's evictions keep
-// the old deadline.
+// taints follow the condition; a NoExecute taint says when it was added, so that a new leader's evictions
+// keep the old deadline.
 
 import type { Beat } from '../../cluster/gossip/types.ts';
 import { updateOp, resources } from '../../cluster/api/objects.ts';
@@ -53,11 +53,26 @@ function readyAsSeen(node: Node, phase: NodePhase, beat: Beat | null): Condition
     case 'ready':
       if (beat === null) return null;
       return beat.ready
-        ? { type: 'Ready', status: 'True', reason: 'KubeletReady', message: 'kubelet is posting ready status' }
-        : { type: 'Ready', status: 'False', reason: 'KubeletNotReady', message: beat.reason || 'container runtime is down' };
+        ? {
+            type: 'Ready',
+            status: 'True',
+            reason: 'KubeletReady',
+            message: 'kubelet is posting ready status',
+          }
+        : {
+            type: 'Ready',
+            status: 'False',
+            reason: 'KubeletNotReady',
+            message: beat.reason || 'container runtime is down',
+          };
     case 'unreachable': case 'lost':
       return conditionOf(node.status?.conditions, 'Ready') === null
-        ? { type: 'Ready', status: 'Unknown', reason: 'NodeStatusNeverUpdated', message: 'Kubelet never posted node status.' }
+        ? {
+            type: 'Ready',
+            status: 'Unknown',
+            reason: 'NodeStatusNeverUpdated',
+            message: 'Kubelet never posted node status.',
+          }
         : neverUpdatedOrStopped(node);
   }
 }
@@ -66,16 +81,29 @@ function readyAsSeen(node: Node, phase: NodePhase, beat: Beat | null): Condition
 function neverUpdatedOrStopped(node: Node): Condition {
   const never = conditionOf(node.status?.conditions, 'Ready')?.reason === 'NodeStatusNeverUpdated';
   return never
-    ? { type: 'Ready', status: 'Unknown', reason: 'NodeStatusNeverUpdated', message: 'Kubelet never posted node status.' }
-    : { type: 'Ready', status: 'Unknown', reason: 'NodeStatusUnknown', message: 'Kubelet stopped posting node status.' };
+    ? {
+        type: 'Ready',
+        status: 'Unknown',
+        reason: 'NodeStatusNeverUpdated',
+        message: 'Kubelet never posted node status.',
+      }
+    : {
+        type: 'Ready',
+        status: 'Unknown',
+        reason: 'NodeStatusUnknown',
+        message: 'Kubelet stopped posting node status.',
+      };
 }
 
 /** The taints that the conditions and the cordon call for; null where they are there already. */
 function taintsFor(node: Node, now: string): readonly Taint[] | null {
   const known = node.spec?.taints ?? [];
   const wanted = wantedTaints(node);
-  const managed = readyStatus(node) === null ? [taintUnschedulable] : [taintNotReady, taintUnreachable, taintUnschedulable];
-  const kept = known.filter((taint) => !managed.includes(taint.key) || wanted.some((one) => sameTaint(one, taint)));
+  const managed =
+    readyStatus(node) === null ? [taintUnschedulable] : [taintNotReady, taintUnreachable, taintUnschedulable];
+  const kept = known.filter(
+    (taint) => !managed.includes(taint.key) || wanted.some((one) => sameTaint(one, taint)),
+  );
   const added = wanted.filter((one) => !known.some((taint) => sameTaint(one, taint)));
   const all = [...kept, ...added];
   const unstamped = all.some((taint) => taint.effect === 'NoExecute' && taint.timeAdded === undefined);
@@ -106,14 +134,21 @@ export function lifecycleSteps(
 ): readonly Step[] {
   const next = nodeAsSeen(node, phase, beat, nowWallMs);
   const steps: Step[] = [];
-  if (next !== node) steps.push({ ops: [updateOp(resources.nodes, node, next)], notes: notesFor(node, next) });
+  if (next !== node) {
+    steps.push({ ops: [updateOp(resources.nodes, node, next)], notes: notesFor(node, next) });
+  }
   if (readyStatus(next) !== 'Unknown') return steps;
   const stale = pods.filter((pod) => isReady(pod) && !isEnded(pod));
   for (let at = 0; at < stale.length; at += limits.podsPerCommandMax) {
     const some = stale.slice(at, at + limits.podsPerCommandMax);
     steps.push({
       ops: some.map((pod) => updateOp(resources.pods, pod, notReady(pod, nowWallMs))),
-      notes: some.map((pod) => ({ object: pod, type: 'Warning', reason: 'NodeNotReady', message: 'Node is not ready' })),
+      notes: some.map((pod) => ({
+        object: pod,
+        type: 'Warning',
+        reason: 'NodeNotReady',
+        message: 'Node is not ready',
+      })),
     });
   }
   return steps;

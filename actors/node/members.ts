@@ -1,5 +1,6 @@
-// The leader's watch over all nodes: a machine for each, and the controllers that write what follows from them.
-// What always holds: there is one machine per Node object, it ends with the object, and all end with the term.
+// The leader's watch over all nodes: a machine for each, and the controllers that write what follows from
+// them. What always holds: there is one machine per Node object, it ends with the object, and all end with
+// the term.
 
 import type { Beat, Liveness } from '../../cluster/gossip/types.ts';
 import { keyOf, resources } from '../../cluster/api/objects.ts';
@@ -66,7 +67,11 @@ export function createNodeActors(services: PeerServices, term: Term): NodeActors
   function see({ actor, peer }: Watched): void {
     const status: Liveness | 'silent' = peer === null ? 'silent' : services.liveness(peer).status;
     actor.send({ type: 'seen', status });
-    services.trace('node', 'seen', { node: actor.snapshot().context.name, status, phase: String(actor.snapshot().value) });
+    services.trace('node', 'seen', {
+      node: actor.snapshot().context.name,
+      status,
+      phase: String(actor.snapshot().value),
+    });
   }
 
   function forgetPeer(name: string, peer: PeerId | null): void {
@@ -113,12 +118,15 @@ function peerOf(node: Node): PeerId | null {
   return text === undefined ? null : peerId(text);
 }
 
-function lifecycleController(services: PeerServices, phaseOf: (name: string) => NodePhase | null): ControllerDefinition {
+function lifecycleController(
+  services: PeerServices,
+  phaseOf: (name: string) => NodePhase | null,
+): ControllerDefinition {
   return {
     name: 'node-lifecycle',
     component: 'node-controller',
     keysOf: (_, { type, key }) =>
-      (splitKey(key).resource === resources.nodes && type !== 'DELETED' ? [key] : []),
+      splitKey(key).resource === resources.nodes && type !== 'DELETED' ? [key] : [],
     allKeys: (state: State) => list<Node>(state, resources.nodes).map((node) => keyOf(resources.nodes, node)),
     reconcile: (state, key, { nowWallMs }) => {
       const node = get<Node>(state, key as ObjectKey);

@@ -21,7 +21,10 @@ export const podCollectionController: ControllerDefinition = {
   name: 'pod-collection',
   component: 'pod-garbage-collector',
   keysOf: concerned,
-  allKeys: (state) => [endedKey, ...list<Pod>(state, resources.pods).map((pod) => keyOf(resources.pods, pod))],
+  allKeys: (state) => [
+    endedKey,
+    ...list<Pod>(state, resources.pods).map((pod) => keyOf(resources.pods, pod)),
+  ],
   reconcile: collectPod,
 };
 
@@ -47,15 +50,30 @@ export function collectPod(state: State, key: string, context: ReconcileContext)
 function orphanOps(pod: Pod, { nowWallMs }: ReconcileContext): ReturnType<typeof deleteOp>[] {
   if ((pod.metadata.finalizers?.length ?? 0) === 0) return [deleteOp(resources.pods, pod)];
   const now = rfc3339(nowWallMs);
-  const conditions = withCondition(pod.status?.conditions, {
-    type: 'DisruptionTarget', status: 'True', reason: 'DeletionByPodGC', message: 'PodGC: node no longer exists',
-  }, now);
+  const conditions = withCondition(
+    pod.status?.conditions,
+    {
+      type: 'DisruptionTarget',
+      status: 'True',
+      reason: 'DeletionByPodGC',
+      message: 'PodGC: node no longer exists',
+    },
+    now,
+  );
   const metadata = { ...pod.metadata, deletionTimestamp: now, deletionGracePeriodSeconds: 0 };
-  return [updateOp(resources.pods, pod, { ...pod, metadata, status: { ...pod.status, phase: 'Failed' as const, conditions } })];
+  return [
+    updateOp(resources.pods, pod, {
+      ...pod,
+      metadata,
+      status: { ...pod.status, phase: 'Failed' as const, conditions },
+    }),
+  ];
 }
 
 function remove(pod: Pod): Reconciliation {
-  return (pod.metadata.finalizers?.length ?? 0) > 0 ? nothing : { steps: [{ ops: [deleteOp(resources.pods, pod)] }] };
+  return (pod.metadata.finalizers?.length ?? 0) > 0
+    ? nothing
+    : { steps: [{ ops: [deleteOp(resources.pods, pod)] }] };
 }
 
 function collectEnded(state: State): Reconciliation {
@@ -64,7 +82,9 @@ function collectEnded(state: State): Reconciliation {
   const surplus = ended.length - limits.terminatedPodsMax;
   if (surplus <= 0) return { steps: [], requeueAfterMs: limits.podCollectionIntervalMs };
   const created = (pod: Pod): number => parseTime(pod.metadata.creationTimestamp) ?? 0;
-  const oldest = [...ended].sort((a, b) => created(a) - created(b) || (a.metadata.name < b.metadata.name ? -1 : 1));
+  const oldest = [...ended].sort(
+    (a, b) => created(a) - created(b) || (a.metadata.name < b.metadata.name ? -1 : 1),
+  );
   const some = oldest.slice(0, Math.min(surplus, limits.collectedPerCommand));
   return { steps: [{ ops: some.map((pod) => deleteOp(resources.pods, pod)) }] };
 }

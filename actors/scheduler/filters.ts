@@ -1,7 +1,7 @@
-// Which nodes a pod may go to. Each filter explains itself: what it says is what `kubectl describe pod` shows.
-// Source: Kubernetes, "Scheduling Framework: Filter", and the plugins of the same names; the texts are theirs.
-// What always holds: filters run in this order and the first that objects speaks for the node; a filter that
-// is content answers with the one empty list.
+// Which nodes a pod may go to. Each filter explains itself: what it says is what `kubectl describe pod`
+// shows. Source: Kubernetes, "Scheduling Framework: Filter", and the plugins of the same names; the texts
+// are theirs. What always holds: filters run in this order and the first that objects speaks for the node;
+// a filter that is content answers with the one empty list.
 
 import { tolerates } from '../node/eviction.ts';
 import type { Candidate } from './requests.ts';
@@ -81,10 +81,13 @@ const nodeResourcesFit: Filter = {
       && (request.memoryBytes === 0 || used.memoryBytes + request.memoryBytes <= allocatable.memoryBytes);
     if (fits) return content;
     const reasons: string[] = [];
-    const lacks = (asked: number, taken: number, there: number): boolean => asked > 0 && taken + asked > there;
+    const lacks = (asked: number, taken: number, there: number): boolean =>
+      asked > 0 && taken + asked > there;
     if (used.pods >= allocatable.pods) reasons.push('Too many pods');
     if (lacks(request.cpuMilli, used.cpuMilli, allocatable.cpuMilli)) reasons.push('Insufficient cpu');
-    if (lacks(request.memoryBytes, used.memoryBytes, allocatable.memoryBytes)) reasons.push('Insufficient memory');
+    if (lacks(request.memoryBytes, used.memoryBytes, allocatable.memoryBytes)) {
+      reasons.push('Insufficient memory');
+    }
     for (const [name, milli] of request.others) {
       const short = lacks(milli, used.others.get(name) ?? 0, allocatable.others.get(name) ?? 0);
       if (short) reasons.push(`Insufficient ${name}`);

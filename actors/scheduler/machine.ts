@@ -1,9 +1,9 @@
-// The scheduler, on the leader only: takes waiting pods one by one, places each on the view, counts it there at
-// once and submits the binding under the leader's term.
+// The scheduler, on the leader only: takes waiting pods one by one, places each on the view, counts it
+// there at once and submits the binding under the leader's term.
 //
 // What always holds: at most `bindingsInFlightMax` writes are under way; a pod that was assumed on a node is
-// counted there until the state shows it bound, or its binding was refused. A binding whose fate is unknown is
-// repeated as it was: were the pod placed anew, both could come true in the eyes of other pods.
+// counted there until the state shows it bound, or its binding was refused. A binding whose fate is unknown
+// is repeated as it was: were the pod placed anew, both could come true in the eyes of other pods.
 
 import { cancel, enqueueActions, raise, setup } from 'xstate';
 import { resources } from '../../cluster/api/objects.ts';
@@ -37,7 +37,12 @@ type SchedulerEvent =
   | { readonly type: 'bound'; readonly bindings: readonly Binding[]; readonly outcome: SubmitOutcome }
   | { readonly type: 'noted'; readonly outcome: SubmitOutcome };
 
-interface Binding { readonly key: string; readonly uid: string; readonly node: string; readonly resourceVersion: string }
+interface Binding {
+  readonly key: string;
+  readonly uid: string;
+  readonly node: string;
+  readonly resourceVersion: string;
+}
 
 interface SchedulerContext { readonly queue: PodQueue; inFlight: number; fenced: boolean }
 
@@ -94,7 +99,9 @@ function schedulerMachine(services: PeerServices, cycle: Cycle, view: ClusterVie
       resting: {
         entry: enqueueActions(({ context, enqueue }) => {
           const dueMs = nextDueMs(context.queue);
-          if (dueMs !== null) enqueue.raise({ type: 'due' }, { id: 'due', delay: Math.max(0, dueMs - now()) });
+          if (dueMs !== null) {
+            enqueue.raise({ type: 'due' }, { id: 'due', delay: Math.max(0, dueMs - now()) });
+          }
         }),
         exit: cancel('due'),
         on: {
@@ -130,7 +137,9 @@ function schedulerMachine(services: PeerServices, cycle: Cycle, view: ClusterVie
 function pendingPods(services: PeerServices): PodQueue {
   const queue = createPodQueue();
   for (const pod of list<Pod>(services.state(), resources.pods)) {
-    if (isForScheduler(pod)) offer(queue, keyOf(resources.pods, pod), pod.metadata.uid, pod.spec.priority ?? 0);
+    if (isForScheduler(pod)) {
+      offer(queue, keyOf(resources.pods, pod), pod.metadata.uid, pod.spec.priority ?? 0);
+    }
   }
   return queue;
 }
@@ -142,7 +151,11 @@ interface Cycle {
 }
 
 function createCycle(
-  services: PeerServices, term: Term, view: ClusterView, recorder: Recorder, send: (event: SchedulerEvent) => void,
+  services: PeerServices,
+  term: Term,
+  view: ClusterView,
+  recorder: Recorder,
+  send: (event: SchedulerEvent) => void,
 ): Cycle {
   const podAt = (key: string): Pod | null => get<Pod>(services.state(), key as ObjectKey);
 
@@ -160,7 +173,12 @@ function createCycle(
       }
       const node = place(context, next.key, pod);
       if (node === null) continue;
-      const binding: Binding = { key: next.key, uid: pod.metadata.uid, node, resourceVersion: pod.metadata.resourceVersion };
+      const binding: Binding = {
+        key: next.key,
+        uid: pod.metadata.uid,
+        node,
+        resourceVersion: pod.metadata.resourceVersion,
+      };
       const op = bindOp(pod, node, services.wallMs());
       if (next.item.alone || next.item.undecided !== null) {
         submit(context, [binding], [op]);
@@ -179,7 +197,9 @@ function createCycle(
   function place(context: SchedulerContext, key: string, pod: Pod): string | null {
     const item = context.queue.items[key];
     const undecided = item?.undecided ?? null;
-    if (undecided !== null && undecided.resourceVersion === pod.metadata.resourceVersion) return undecided.node;
+    if (undecided !== null && undecided.resourceVersion === pod.metadata.resourceVersion) {
+      return undecided.node;
+    }
     // A newer version of the pod: whatever was under way for the old one can't come true any more.
     if (item !== undefined) item.undecided = null;
     forgetPod(view, key as ObjectKey);

@@ -31,7 +31,9 @@ export function noticeChanges(
     noticePod(queue, change, nowMs);
   }
   // A pod that was tried while there was no node at all has no objections: any change helps it.
-  if (helped.size > 0) moveUp(queue, nowMs, (filters) => filters.length === 0 || filters.some((name) => helped.has(name)));
+  if (helped.size > 0) {
+    moveUp(queue, nowMs, (filters) => filters.length === 0 || filters.some((name) => helped.has(name)));
+  }
 }
 
 function noticePod(queue: PodQueue, { type, key, object, previous }: Change, nowMs: number): void {
@@ -58,8 +60,14 @@ function helpedByNode({ type, object, previous }: Change): readonly string[] {
   if (before === null) return filters.map(({ name }) => name);
   const helped: string[] = [];
   const had = before.spec?.taints ?? [], has = node.spec?.taints ?? [];
-  if (before.spec?.unschedulable === true && node.spec?.unschedulable !== true) helped.push('NodeUnschedulable');
-  if (had.some((taint) => !has.some((one) => sameContent({ ...one, timeAdded: '' }, { ...taint, timeAdded: '' })))) {
+  if (before.spec?.unschedulable === true && node.spec?.unschedulable !== true) {
+    helped.push('NodeUnschedulable');
+  }
+  if (
+    had.some(
+      (taint) => !has.some((one) => sameContent({ ...one, timeAdded: '' }, { ...taint, timeAdded: '' })),
+    )
+  ) {
     helped.push('TaintToleration');
   }
   if (!sameContent(before.metadata.labels ?? {}, node.metadata.labels ?? {})) helped.push('NodeAffinity');
@@ -68,5 +76,6 @@ function helpedByNode({ type, object, previous }: Change): readonly string[] {
   return helped;
 }
 
-const isReadyNode = ({ status }: Node): boolean => conditionOf(status?.conditions, 'Ready')?.status === 'True';
+const isReadyNode = ({ status }: Node): boolean =>
+  conditionOf(status?.conditions, 'Ready')?.status === 'True';
 const offers = ({ status }: Node): unknown => status?.allocatable ?? status?.capacity ?? {};

@@ -39,7 +39,10 @@ function isFeasible(
   return true;
 }
 
-/** `0/3 nodes are available: 1 Insufficient cpu, 2 node(s) were unschedulable.`, sorted as Kubernetes sorts it. */
+/**
+ * `0/3 nodes are available: 1 Insufficient cpu, 2 node(s) were unschedulable.`, sorted as Kubernetes sorts
+ * it.
+ */
 function refusalText(nodes: number, reasons: ReadonlyMap<string, number>): string {
   if (nodes === 0) return 'no nodes available to schedule pods';
   const parts = [...reasons].map(([reason, count]) => `${count} ${reason}`).sort();

@@ -27,7 +27,9 @@ export interface QueuedPod {
   filters: readonly string[];
   /** Its binding goes alone, because one that shared its command was refused. */
   alone: boolean;
-  /** A binding whose fate is not known: it must be repeated as it was until the state shows what came of it. */
+  /**
+   * A binding whose fate is not known: it must be repeated as it was until the state shows what came of it.
+   */
   undecided: { readonly node: string; readonly resourceVersion: string } | null;
 }
 
@@ -40,7 +42,15 @@ export function offer(queue: PodQueue, key: string, uid: string, priority: numbe
   if (known?.uid === uid) return;
   if (known !== undefined) drop(queue, key);
   const item: QueuedPod = {
-    uid, priority, place: 'active', entry: 0, attempts: 0, backoffUntilMs: 0, filters: [], alone: false, undecided: null,
+    uid,
+    priority,
+    place: 'active',
+    entry: 0,
+    attempts: 0,
+    backoffUntilMs: 0,
+    filters: [],
+    alone: false,
+    undecided: null,
   };
   queue.items[key] = item;
   activate(queue, key, item);
@@ -54,7 +64,10 @@ export function drop(queue: PodQueue, key: string): void {
 }
 
 /** The next pod to place, now counted as binding; null if none is due. */
-export function takePod(queue: PodQueue, nowMs: number): { readonly key: string; readonly item: QueuedPod } | null {
+export function takePod(
+  queue: PodQueue,
+  nowMs: number,
+): { readonly key: string; readonly item: QueuedPod } | null {
   wake(queue, nowMs);
   for (let entry = pop(queue.active); entry !== null; entry = pop(queue.active)) {
     const item = queue.items[entry.key];
@@ -90,7 +103,11 @@ export function retry(queue: PodQueue, key: string, how: 'at once' | 'after back
 }
 
 /** Something changed that may help the pods that `mayHelp` says, by the filters that objected to them. */
-export function moveUp(queue: PodQueue, nowMs: number, mayHelp: (filters: readonly string[]) => boolean): void {
+export function moveUp(
+  queue: PodQueue,
+  nowMs: number,
+  mayHelp: (filters: readonly string[]) => boolean,
+): void {
   if (queue.unschedulable === 0) return;
   for (const [key, item] of Object.entries(queue.items)) {
     if (item.place === 'unschedulable' && mayHelp(item.filters)) moveOne(queue, key, nowMs);

@@ -1,6 +1,7 @@
 // What a pod asks of a node, as numbers: computed once per pod, compared with every node.
 // Source: Kubernetes, "Resource Management for Pods and Containers", and the scheduler's NodeResourcesFit.
-// What always holds: init containers run one after the other before the others, so the larger of the two counts.
+// What always holds: init containers run one after the other before the others, so the larger of the two
+// counts.
 
 import { cpuMilli, memoryBytes, quantityMilli } from '../../cluster/api/quantity.ts';
 import type { Container, Pod, ResourceList, Toleration } from '../../cluster/api/types.ts';
@@ -57,7 +58,9 @@ export function requestOf({ spec }: Pod): PodRequest {
     sum.memory = Math.max(sum.memory, memory);
     sum.scoredCpu = Math.max(sum.scoredCpu, cpu);
     sum.scoredMemory = Math.max(sum.scoredMemory, memory);
-    for (const [name, milli] of othersOf(list)) sum.others.set(name, Math.max(sum.others.get(name) ?? 0, milli));
+    for (const [name, milli] of othersOf(list)) {
+      sum.others.set(name, Math.max(sum.others.get(name) ?? 0, milli));
+    }
   }
   return {
     cpuMilli: sum.cpu, memoryBytes: sum.memory, others: [...sum.others].filter(([, n]) => n > 0).sort(byName),
@@ -79,10 +82,16 @@ export function othersOf(list: ResourceList | undefined): readonly (readonly [st
 }
 
 function hostPortsOf({ containers }: Pod['spec']): readonly HostPort[] {
-  return containers.flatMap(({ ports = [] }) => ports.flatMap(({ hostPort = 0, protocol = 'TCP', hostIP = '' }) =>
-    (hostPort > 0 ? [{ protocolPort: `${protocol}/${hostPort}`, ip: hostIP === '' ? anyAddress : hostIP }] : [])));
+  return containers.flatMap(({ ports = [] }) =>
+    ports.flatMap(({ hostPort = 0, protocol = 'TCP', hostIP = '' }) =>
+      hostPort > 0
+        ? [{ protocolPort: `${protocol}/${hostPort}`, ip: hostIP === '' ? anyAddress : hostIP }]
+        : [],
+    ),
+  );
 }
 
 export const anyAddress = '0.0.0.0';
 
-const byName = (a: readonly [string, unknown], b: readonly [string, unknown]): number => (a[0] < b[0] ? -1 : 1);
+const byName = (a: readonly [string, unknown], b: readonly [string, unknown]): number =>
+  a[0] < b[0] ? -1 : 1;

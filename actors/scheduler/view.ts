@@ -1,9 +1,9 @@
-// The scheduler's picture of the nodes: what they offer, what is taken, by whom. Kept up change by change, for
-// a thousand nodes are too many to count anew for every pod.
+// The scheduler's picture of the nodes: what they offer, what is taken, by whom. Kept up change by change,
+// for a thousand nodes are too many to count anew for every pod.
 //
-// Taken is what every placed pod that is not over asks for: pods that are on their way out, and pods that were
-// assumed: bound by a command that is still under way. What always holds: without assumed pods the view equals
-// one that is built from the state; a pod is counted on one node at most.
+// Taken is what every placed pod that is not over asks for: pods that are on their way out, and pods that
+// were assumed: bound by a command that is still under way. What always holds: without assumed pods the
+// view equals one that is built from the state; a pod is counted on one node at most.
 
 import { cpuMilli, memoryBytes, quantityValue } from '../../cluster/api/quantity.ts';
 import { keyOf, resources } from '../../cluster/api/objects.ts';
@@ -102,8 +102,18 @@ function seeNode(view: ClusterView, node: Node): void {
     return;
   }
   const fresh: NodeView = {
-    name, ...factsOf(node), hostPorts: new Map(), owners: new Map(),
-    used: { cpuMilli: 0, memoryBytes: 0, pods: 0, scoredCpuMilli: 0, scoredMemoryBytes: 0, others: new Map() },
+    name,
+    ...factsOf(node),
+    hostPorts: new Map(),
+    owners: new Map(),
+    used: {
+      cpuMilli: 0,
+      memoryBytes: 0,
+      pods: 0,
+      scoredCpuMilli: 0,
+      scoredMemoryBytes: 0,
+      others: new Map(),
+    },
   };
   view.nodes.set(name, fresh);
   view.ordered = [...view.nodes.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
@@ -117,12 +127,15 @@ function factsOf(node: Node): Pick<NodeView, 'node' | 'ready' | 'taints' | 'soft
   const taints = node.spec?.taints ?? [];
   const list = node.status?.allocatable ?? node.status?.capacity;
   return {
-    node, ready: conditionOf(node.status?.conditions, 'Ready')?.status === 'True',
+    node,
+    ready: conditionOf(node.status?.conditions, 'Ready')?.status === 'True',
     taints: taints.filter(({ effect }) => effect !== 'PreferNoSchedule'),
     softTaints: taints.filter(({ effect }) => effect === 'PreferNoSchedule'),
     allocatable: {
-      cpuMilli: cpuMilli(list), memoryBytes: memoryBytes(list),
-      pods: quantityValue(String(list?.['pods'] ?? limits.podsPerNodeMax)) ?? 0, others: new Map(othersOf(list)),
+      cpuMilli: cpuMilli(list),
+      memoryBytes: memoryBytes(list),
+      pods: quantityValue(String(list?.['pods'] ?? limits.podsPerNodeMax)) ?? 0,
+      others: new Map(othersOf(list)),
     },
   };
 }
@@ -135,7 +148,13 @@ function dropNode(view: ClusterView, name: string): void {
 // ── pods ─────────────────────────────────────────────────────────────────────────────────────────────────
 
 function placedOf(pod: Pod, node: string, assumed: boolean): Placed {
-  return { uid: pod.metadata.uid, node, request: requestOf(pod), owner: controllerOf(pod)?.uid ?? null, assumed };
+  return {
+    uid: pod.metadata.uid,
+    node,
+    request: requestOf(pod),
+    owner: controllerOf(pod)?.uid ?? null,
+    assumed,
+  };
 }
 
 function seePod(view: ClusterView, key: ObjectKey, pod: Pod): void {

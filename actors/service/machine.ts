@@ -1,5 +1,5 @@
-// Keeps this machine's traffic table true to the Services and their endpoints. It runs on every peer, leader or
-// not, from local state: a peer that hears nobody keeps the last known routes.
+// Keeps this machine's traffic table true to the Services and their endpoints. It runs on every peer,
+// leader or not, from local state: a peer that hears nobody keeps the last known routes.
 //
 // settled → gathering (a short time, in which more changes join) → settled
 // What always holds: only Services that a change concerned are looked at again, and the port is called only
@@ -28,7 +28,8 @@ export interface ServiceActor {
   stop(): void;
 }
 
-type ServiceActorEvent = { readonly type: 'changed'; readonly keys: readonly string[] } | { readonly type: 'all' };
+type ServiceActorEvent =
+  { readonly type: 'changed'; readonly keys: readonly string[] } | { readonly type: 'all' };
 
 interface ServiceActorContext {
   /** Services to look at again. Keys hold slashes, so none is integer-like. */
@@ -37,7 +38,10 @@ interface ServiceActorContext {
 }
 
 export function createServiceActor(services: PeerServices): ServiceActor {
-  const actor = startRoot(routesMachine(createTable(services)), { id: 'service-routes', clock: services.clock });
+  const actor = startRoot(routesMachine(createTable(services)), {
+    id: 'service-routes',
+    clock: services.clock,
+  });
   return {
     changes(changes) {
       const keys = changes.flatMap(servicesIn);
@@ -93,7 +97,8 @@ function createTable(services: PeerServices): Table {
     redraw(keys) {
       const state = services.state();
       if (keys === null) byService = new Map();
-      const looked = keys ?? list<Service>(state, resources.services).map((one) => keyOf(resources.services, one));
+      const looked =
+        keys ?? list<Service>(state, resources.services).map((one) => keyOf(resources.services, one));
       for (const key of looked) {
         const routes = routesOf(state, key as ObjectKey);
         if (routes.length === 0) byService.delete(key);

@@ -13,7 +13,9 @@ import type { State } from '../../cluster/state/state.ts';
 import { serviceNameLabel } from '../controllers/endpointslice.ts';
 
 export function routesFor(state: State): readonly Route[] {
-  return list<Service>(state, resources.services).flatMap((service) => routesOf(state, keyOf(resources.services, service)));
+  return list<Service>(state, resources.services).flatMap((service) =>
+    routesOf(state, keyOf(resources.services, service)),
+  );
 }
 
 /** The routes of one Service, in the order of its ports; none where it is gone or is but a name. */
@@ -21,8 +23,9 @@ export function routesOf(state: State, key: ObjectKey): readonly Route[] {
   const service = get<Service>(state, key);
   if (service === null || service.spec.type === 'ExternalName') return [];
   const { name, namespace = '' } = service.metadata;
-  const slices = list<EndpointSlice>(state, resources.endpointSlices, namespace)
-    .filter(({ metadata, addressType }) => metadata.labels?.[serviceNameLabel] === name && addressType === 'IPv4');
+  const slices = list<EndpointSlice>(state, resources.endpointSlices, namespace).filter(
+    ({ metadata, addressType }) => metadata.labels?.[serviceNameLabel] === name && addressType === 'IPv4',
+  );
   const { clusterIP = '', ports = [] } = service.spec;
   return ports.map((port) => ({
     name: `${namespace}/${name}:${portLabel(port)}`, protocol: port.protocol ?? 'TCP',
@@ -38,7 +41,11 @@ interface Backend { readonly ip: string; readonly port: number }
 function backendsOf(port: ServicePort, slices: readonly EndpointSlice[]): readonly Backend[] {
   const ready = pick(port, slices, ({ conditions }) => conditions?.ready !== false);
   if (ready.length > 0) return ready;
-  return pick(port, slices, ({ conditions }) => conditions?.serving !== false && conditions?.terminating === true);
+  return pick(
+    port,
+    slices,
+    ({ conditions }) => conditions?.serving !== false && conditions?.terminating === true,
+  );
 }
 
 function pick(

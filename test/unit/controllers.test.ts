@@ -1,4 +1,5 @@
-// The other controllers, by what they write; and that all of them fall silent once everything is as it should be.
+// The other controllers, by what they write; and that all of them fall silent once everything is as it
+// should be.
 
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -30,9 +31,15 @@ test('silence: once everything is as it should be, an hour passes without a writ
   for (let n = 1; n <= 3; n++) addNode(world, n);
   world.run(1_000);
   create(world, deployment('web', 5));
-  create(world, JSON.stringify({
-    apiVersion: 'v1', kind: 'Service', metadata: { name: 'web' }, spec: { selector: { app: 'web' }, ports: [{ port: 80 }] },
-  }));
+  create(
+    world,
+    JSON.stringify({
+      apiVersion: 'v1',
+      kind: 'Service',
+      metadata: { name: 'web' },
+      spec: { selector: { app: 'web' }, ports: [{ port: 80 }] },
+    }),
+  );
   world.run(2_000);
   kubelet(world, 100);
   world.run(2_000);
@@ -57,7 +64,11 @@ test('a new leader in the middle of anything ends in the same place, without a p
     world.lead();
     world.run(3_000);
     const pods = list<Pod>(world.state, resources.pods);
-    assert.is(pods.filter((pod) => pod.metadata.deletionTimestamp === undefined).length, 20, `stopped after ${stop} ms`);
+    assert.is(
+      pods.filter((pod) => pod.metadata.deletionTimestamp === undefined).length,
+      20,
+      `stopped after ${stop} ms`,
+    );
     assert.ok(pods.every((pod) => pod.spec.nodeName === 'peer-1'));
   }
 });
@@ -131,22 +142,38 @@ test('the work queue: a key is looked at once, comes back while it is busy, and 
 });
 
 test('surplus pods go in the order that Kubernetes documents', () => {
-  const pod = (name: string, options: {
-    node?: string; phase?: 'Pending' | 'Running'; readyAt?: string; restarts?: number; cost?: string; born?: string;
-  }): Pod => ({
-    apiVersion: 'v1', kind: 'Pod',
+  const pod = (
+    name: string,
+    options: {
+      node?: string;
+      phase?: 'Pending' | 'Running';
+      readyAt?: string;
+      restarts?: number;
+      cost?: string;
+      born?: string;
+    },
+  ): Pod => ({
+    apiVersion: 'v1',
+    kind: 'Pod',
     metadata: {
-      name, uid: name, resourceVersion: '1', creationTimestamp: options.born ?? '2026-01-01T00:00:00Z',
-      ...(options.cost === undefined ? {} : {
-        annotations: { 'controller.kubernetes.io/pod-deletion-cost': options.cost },
-      }),
+      name,
+      uid: name,
+      resourceVersion: '1',
+      creationTimestamp: options.born ?? '2026-01-01T00:00:00Z',
+      ...(options.cost === undefined
+        ? {}
+        : { annotations: { 'controller.kubernetes.io/pod-deletion-cost': options.cost } }),
     },
     spec: { containers: [], ...(options.node === undefined ? {} : { nodeName: options.node }) },
     status: {
       phase: options.phase ?? 'Running',
-      conditions: options.readyAt === undefined ? []
-        : [{ type: 'Ready', status: 'True', lastTransitionTime: options.readyAt }],
-      containerStatuses: [{ name: 'c', image: '', imageID: '', ready: true, restartCount: options.restarts ?? 0 }],
+      conditions:
+        options.readyAt === undefined
+          ? []
+          : [{ type: 'Ready', status: 'True', lastTransitionTime: options.readyAt }],
+      containerStatuses: [
+        { name: 'c', image: '', imageID: '', ready: true, restartCount: options.restarts ?? 0 },
+      ],
     },
   });
   const early = '2026-01-01T00:00:10Z', late = '2026-01-01T00:00:20Z';

@@ -1,5 +1,5 @@
-// The commands of the transcripts that drive a `leader-world`: what a user, a kubelet and gossip do, and what is
-// written for it.
+// The commands of the transcripts that drive a `leader-world`: what a user, a kubelet and gossip do, and
+// what is written for it.
 
 import { keyOf, resources } from '../../cluster/api/objects.ts';
 import type { KubeEvent, KubeObject } from '../../cluster/api/types.ts';
@@ -8,7 +8,9 @@ import { get, list } from '../../cluster/state/query.ts';
 import { canonicalText } from '../../actors/controllers/canonical.ts';
 import { stringify } from 'yaml';
 import type { TranscriptCommand } from '../transcript.ts';
-import { addNode, create, createWorld, endPod, kubelet, keyAt, patch, remove, resourceOf, tell } from './leader-world.ts';
+import {
+  addNode, create, createWorld, endPod, kubelet, keyAt, patch, remove, resourceOf, tell,
+} from './leader-world.ts';
 import type { World } from './leader-world.ts';
 
 /** A fresh world with the initial namespaces, and a leader in it; `more` adds commands of its own. */
@@ -28,7 +30,10 @@ export function commands(more?: (world: World, command: TranscriptCommand) => st
     const said = carryOut(world, command);
     if (said !== null) return said;
     // Whatever was done, the world is given time to answer.
-    const told = tell(world.run(Number(options['ms'] ?? (name === 'run' ? words[0] : undefined) ?? 500)), kinds);
+    const told = tell(
+      world.run(Number(options['ms'] ?? (name === 'run' ? words[0] : undefined) ?? 500)),
+      kinds,
+    );
     return told === '' ? 'silence' : told;
   };
 }
@@ -41,7 +46,8 @@ function carryOut(world: World, command: TranscriptCommand): string | null {
   switch (name) {
     case 'run': return null;
     case 'nodes':
-      for (let n = Number(options['from'] ?? 1); n <= Number(options['to'] ?? first); n++) addNode(world, n, options);
+      for (let n = Number(options['from'] ?? 1); n <= Number(options['to'] ?? first); n++)
+        addNode(world, n, options);
       return null;
     case 'create': return create(world, input) || null;
     case 'patch': return patch(world, first, second, input, namespace) || null;
@@ -75,13 +81,26 @@ function yamlOf(world: World, plural: string, name: string, namespace: string): 
   if (object === null) return 'none';
   const { labels, annotations, finalizers, ownerReferences } = object.metadata;
   const { metadata: _, apiVersion: __, kind: ___, ...rest } = object;
-  const shown: unknown = JSON.parse(canonicalText({
-    labels, annotations, finalizers, owners: ownerReferences?.map((one) => `${one.kind} ${one.name}`), ...rest,
-  }));
+  const shown: unknown = JSON.parse(
+    canonicalText({
+      labels,
+      annotations,
+      finalizers,
+      owners: ownerReferences?.map((one) => `${one.kind} ${one.name}`),
+      ...rest,
+    }),
+  );
   return stringify(shown);
 }
 
 function eventsOf(world: World): string {
-  return list<KubeEvent>(world.state, resources.events).map(({ type, reason, message, count, involvedObject }) =>
-    `${type} ${reason} ${involvedObject.kind?.toLowerCase()}/${involvedObject.name} x${count}: ${message}`).sort().join('\n') || 'none';
+  return (
+    list<KubeEvent>(world.state, resources.events)
+      .map(
+        ({ type, reason, message, count, involvedObject: { kind = '', name } }) =>
+          `${type} ${reason} ${kind.toLowerCase()}/${name} x${count}: ${message}`,
+      )
+      .sort()
+      .join('\n') || 'none'
+  );
 }

@@ -1,5 +1,5 @@
-// A little world for the leader's actors: a real state and real commands, a clock that jumps from event to event,
-// and a pretend kubelet that does what it is told. Everything that is written is told in one line.
+// A little world for the leader's actors: a real state and real commands, a clock that jumps from event to
+// event, and a pretend kubelet that does what it is told. Everything that is written is told in one line.
 
 import { parseAllDocuments } from 'yaml';
 import { keyOf, newborn, resources, updateOp } from '../../cluster/api/objects.ts';
@@ -26,7 +26,12 @@ import type { LeaderActors } from '../../actors/leader.ts';
 
 const startWallMs = Date.parse('2026-11-24T08:00:00Z');
 
-interface Waiting { readonly atMs: number; readonly sequence: number; readonly id: number; readonly work: () => void }
+interface Waiting {
+  readonly atMs: number;
+  readonly sequence: number;
+  readonly id: number;
+  readonly work: () => void;
+}
 
 export interface World {
   readonly services: PeerServices;
@@ -65,7 +70,12 @@ export function createWorld(): World {
   function apply(ops: readonly Op[], fence: Term | null): SubmitOutcome {
     const id = { origin: peerId('world'), incarnation: 1, sequence: (commands += 1) };
     const data = encodeCommand({ id, ops, ...(fence === null ? {} : { fence }) });
-    const { outcome, changes } = applyEntry(state, { index: index(lastIndex += 1), term, kind: 'command', data });
+    const { outcome, changes } = applyEntry(state, {
+      index: index((lastIndex += 1)),
+      term,
+      kind: 'command',
+      data,
+    });
     if (changes.length > 0) {
       written.push(...changes);
       leader?.changes(changes);
@@ -76,7 +86,12 @@ export function createWorld(): World {
 
   const services: PeerServices = {
     self: {
-      id: peerId('id-1'), name: nodeName('peer-1'), hostIP: '127.0.0.1', version: 'v1', labels: {}, nodeInfo: {},
+      id: peerId('id-1'),
+      name: nodeName('peer-1'),
+      hostIP: '127.0.0.1',
+      version: 'v1',
+      labels: {},
+      nodeInfo: {},
       capacity: { cpuMilli: 4000, memoryBytes: 8 * 2 ** 30, pods: 110 },
     },
     state: () => state,
@@ -100,8 +115,12 @@ export function createWorld(): World {
         at(0, () => done(outcome));
       });
     },
-    runtime: () => { throw new Error('no runtime here'); },
-    traffic: (next) => { routes = next; },
+    runtime: () => {
+      throw new Error('no runtime here');
+    },
+    traffic: (next) => {
+      routes = next;
+    },
     liveness: (peer) => gossip.get(peer) ?? { status: 'dead', beat: null },
     trace: () => undefined,
   };
@@ -135,8 +154,16 @@ export function createWorld(): World {
     setLiveness(peer, status, ready = true, reason = '') {
       const id = peerId(peer);
       const beat: Beat = {
-        peer: id, incarnation: 1, sequence: 1, applied: index(0), freeCpuMilli: 0, freeMemoryBytes: 0, pressure: 0,
-        ready, reason, addresses: [],
+        peer: id,
+        incarnation: 1,
+        sequence: 1,
+        applied: index(0),
+        freeCpuMilli: 0,
+        freeMemoryBytes: 0,
+        pressure: 0,
+        ready,
+        reason,
+        addresses: [],
       };
       gossip.set(id, { status, beat });
       leader?.liveness(id);
@@ -152,7 +179,9 @@ const nameOf = ({ group, resource }: Resource): ResourceName =>
   resourceName(`${group === '' ? 'core' : group}/${resource}`);
 
 export function resourceOf(plural: string): ResourceName {
-  const found = resourceTable.find((resource) => resource.resource === plural || resource.shortNames.includes(plural));
+  const found = resourceTable.find(
+    (resource) => resource.resource === plural || resource.shortNames.includes(plural),
+  );
   if (found === undefined) throw new Error(`no resource ${plural}`);
   return nameOf(found);
 }
@@ -165,7 +194,10 @@ export function create(world: World, yaml: string): string {
     const resource = resourceByKind(object.apiVersion, object.kind);
     if (resource === null) throw new Error(`no kind ${object.apiVersion} ${object.kind}`);
     const metadata = resource.namespaced ? { namespace: 'default', ...object.metadata } : object.metadata;
-    const born = newborn({ ...object, metadata }, { uid: world.services.newUid(), nowWallMs: world.services.wallMs() });
+    const born = newborn(
+      { ...object, metadata },
+      { uid: world.services.newUid(), nowWallMs: world.services.wallMs() },
+    );
     const status = (object as { status?: unknown }).status;
     const made = resource.prepareCreate(resource.defaults(born));
     const whole = status === undefined ? made : Object.assign({ ...made }, { status });
@@ -176,7 +208,13 @@ export function create(world: World, yaml: string): string {
 }
 
 /** Merges the YAML into the object; a change of its spec raises the generation, as in the API. */
-export function patch(world: World, plural: string, name: string, yaml: string, namespace = 'default'): string {
+export function patch(
+  world: World,
+  plural: string,
+  name: string,
+  yaml: string,
+  namespace = 'default',
+): string {
   const resource = resourceOf(plural);
   const seen = get<KubeObject>(world.state, keyAt(resource, name, namespace));
   if (seen === null) return `no ${plural} ${name}`;
@@ -190,16 +228,30 @@ export function patch(world: World, plural: string, name: string, yaml: string, 
   return outcome.ok ? '' : outcome.refusal.message;
 }
 
-export function remove(world: World, plural: string, name: string, how: { foreground?: boolean; orphan?: boolean } = {},
-  namespace = 'default'): string {
+export function remove(
+  world: World,
+  plural: string,
+  name: string,
+  how: { foreground?: boolean; orphan?: boolean } = {},
+  namespace = 'default',
+): string {
   const resource = resourceOf(plural);
   const seen = get<KubeObject>(world.state, keyAt(resource, name, namespace));
   if (seen === null) return `no ${plural} ${name}`;
-  const held = how.orphan === true
-    ? { ...seen, metadata: { ...seen.metadata, finalizers: [...seen.metadata.finalizers ?? [], 'orphan'] } } : seen;
-  const marked = resource === resources.namespaces
-    ? updateOp(resource, seen, { ...seen, metadata: { ...seen.metadata, deletionTimestamp: rfc3339(world.services.wallMs()) } })
-    : deletion(resource, held, { nowWallMs: world.services.wallMs(), foreground: how.foreground === true });
+  const held =
+    how.orphan === true
+      ? {
+          ...seen,
+          metadata: { ...seen.metadata, finalizers: [...(seen.metadata.finalizers ?? []), 'orphan'] },
+        }
+      : seen;
+  const marked =
+    resource === resources.namespaces
+      ? updateOp(resource, seen, {
+          ...seen,
+          metadata: { ...seen.metadata, deletionTimestamp: rfc3339(world.services.wallMs()) },
+        })
+      : deletion(resource, held, { nowWallMs: world.services.wallMs(), foreground: how.foreground === true });
   if (marked === null) return 'already deleted';
   const outcome = world.write([marked]);
   return outcome.ok ? '' : outcome.refusal.message;
@@ -225,18 +277,31 @@ function merge(old: unknown, change: unknown): unknown {
 export function addNode(world: World, n: number, options: Readonly<Record<string, string>> = {}): void {
   world.setLiveness(`id-${n}`, 'alive');
   const cpu = options['cpu'] ?? '4', memory = options['memory'] ?? '8Gi', pods = options['pods'] ?? '110';
-  create(world, JSON.stringify({
-    apiVersion: 'v1', kind: 'Node',
-    metadata: {
-      name: `peer-${n}`, annotations: { 'shoal.dev/peer-id': `id-${n}`, 'shoal.dev/api-port': String(6442 + n) },
-      labels: { 'kubernetes.io/hostname': `peer-${n}`, ...labelsFrom(options['labels']) },
-    },
-    status: {
-      capacity: { cpu, memory, pods }, allocatable: { cpu, memory, pods },
-      addresses: [{ type: 'InternalIP', address: `10.0.0.${n}` }],
-      conditions: [{ type: 'Ready', status: 'True', reason: 'KubeletReady', message: 'kubelet is posting ready status' }],
-    },
-  }));
+  create(
+    world,
+    JSON.stringify({
+      apiVersion: 'v1',
+      kind: 'Node',
+      metadata: {
+        name: `peer-${n}`,
+        annotations: { 'shoal.dev/peer-id': `id-${n}`, 'shoal.dev/api-port': String(6442 + n) },
+        labels: { 'kubernetes.io/hostname': `peer-${n}`, ...labelsFrom(options['labels']) },
+      },
+      status: {
+        capacity: { cpu, memory, pods },
+        allocatable: { cpu, memory, pods },
+        addresses: [{ type: 'InternalIP', address: `10.0.0.${n}` }],
+        conditions: [
+          {
+            type: 'Ready',
+            status: 'True',
+            reason: 'KubeletReady',
+            message: 'kubelet is posting ready status',
+          },
+        ],
+      },
+    }),
+  );
 }
 
 function labelsFrom(text = ''): Record<string, string> {
@@ -264,24 +329,38 @@ export function kubelet(world: World, count: number, named: readonly string[] = 
 
 function isDown(world: World, pod: Pod): boolean {
   const node = get<Node>(world.state, objectKey(resources.nodes, '', pod.spec.nodeName ?? ''));
-  return node === null || world.services.liveness(peerId(node.metadata.annotations?.['shoal.dev/peer-id'] ?? '')).status === 'dead';
+  return (
+    node === null ||
+    world.services.liveness(peerId(node.metadata.annotations?.['shoal.dev/peer-id'] ?? '')).status === 'dead'
+  );
 }
 
 export function setReady(world: World, pod: Pod, ready: boolean): void {
   const now = rfc3339(world.services.wallMs());
   const others = (pod.status?.conditions ?? []).filter(({ type }) => type !== 'Ready');
   const ip = pod.status?.podIP ?? `10.1.0.${Number(pod.metadata.uid.replace(/\D/g, '')) % 250}`;
-  world.write([updateOp(resources.pods, pod, {
-    ...pod, status: {
-      ...pod.status, phase: 'Running', podIP: ip, podIPs: [{ ip }],
-      conditions: [...others, { type: 'Ready', status: ready ? 'True' as const : 'False' as const, lastTransitionTime: now }],
-    },
-  })]);
+  world.write([
+    updateOp(resources.pods, pod, {
+      ...pod,
+      status: {
+        ...pod.status,
+        phase: 'Running',
+        podIP: ip,
+        podIPs: [{ ip }],
+        conditions: [
+          ...others,
+          { type: 'Ready', status: ready ? ('True' as const) : ('False' as const), lastTransitionTime: now },
+        ],
+      },
+    }),
+  ]);
 }
 
 export function endPod(world: World, name: string, phase: 'Succeeded' | 'Failed'): void {
   const pod = get<Pod>(world.state, objectKey(resources.pods, 'default', name));
-  if (pod !== null) world.write([updateOp(resources.pods, pod, { ...pod, status: { ...pod.status, phase } })]);
+  if (pod !== null) {
+    world.write([updateOp(resources.pods, pod, { ...pod, status: { ...pod.status, phase } })]);
+  }
 }
 
 // ── what is told ─────────────────────────────────────────────────────────────────────────────────────────
@@ -296,7 +375,8 @@ export function tell(changes: readonly Change[], kinds: readonly string[]): stri
 
 function describe(object: KubeObject, gone: boolean): string {
   const { kind, metadata } = object;
-  const namespace = metadata.namespace === undefined || metadata.namespace === 'default' ? '' : `${metadata.namespace}/`;
+  const namespace =
+    metadata.namespace === undefined || metadata.namespace === 'default' ? '' : `${metadata.namespace}/`;
   const name = `${kind.toLowerCase()} ${namespace}${metadata.name}`;
   if (gone) return name;
   const parts = [...details(object), ...(metadata.deletionTimestamp === undefined ? [] : ['terminating'])];
@@ -327,20 +407,29 @@ function podDetails(pod: Pod): readonly string[] {
 }
 
 function setDetails({ spec, status, metadata }: ReplicaSet): readonly string[] {
-  const { replicas = 0, readyReplicas = 0, availableReplicas = 0, conditions = [] } = status ?? { replicas: 0 };
+  const {
+    replicas = 0,
+    readyReplicas = 0,
+    availableReplicas = 0,
+    conditions = [],
+  } = status ?? { replicas: 0 };
   return [
-    `revision=${metadata.annotations?.['deployment.kubernetes.io/revision'] ?? '-'}`, `wants=${spec.replicas}`,
+    `revision=${metadata.annotations?.['deployment.kubernetes.io/revision'] ?? '-'}`,
+    `wants=${spec.replicas}`,
     `has=${replicas} ready=${readyReplicas} available=${availableReplicas}`,
     ...conditions.map(({ type, reason }) => `${type}=${reason}`),
   ];
 }
 
 function deploymentDetails({ metadata, status = {} }: Deployment): readonly string[] {
-  const conditions = (status.conditions ?? []).map(({ type, status: held, reason }) => `${type}=${held}/${reason}`);
+  const conditions = (status.conditions ?? []).map(
+    ({ type, status: held, reason }) => `${type}=${held}/${reason}`,
+  );
   return [
     `revision=${metadata.annotations?.['deployment.kubernetes.io/revision'] ?? '-'}`,
     `observed=${status.observedGeneration ?? 0}/${metadata.generation}`,
-    `has=${status.replicas ?? 0} updated=${status.updatedReplicas ?? 0} available=${status.availableReplicas ?? 0}`,
+    `has=${status.replicas ?? 0} updated=${status.updatedReplicas ?? 0}`,
+    `available=${status.availableReplicas ?? 0}`,
     ...conditions,
   ];
 }

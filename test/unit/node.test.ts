@@ -1,4 +1,5 @@
-// Nodes that fall silent and come back: conditions, taints, evictions, and that a new leader keeps the old clocks.
+// Nodes that fall silent and come back: conditions, taints, evictions, and that a new leader keeps the old
+// clocks.
 
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -31,8 +32,13 @@ test('from the kill of a peer to a full Deployment elsewhere: within the promise
   kubelet(world, 100);
   world.run(1_000);
   const killedMs = world.nowMs();
-  const survivors = (): readonly Pod[] => list<Pod>(world.state, resources.pods)
-    .filter((pod) => pod.metadata.deletionTimestamp === undefined && pod.spec.nodeName !== 'peer-3' && pod.spec.nodeName !== undefined);
+  const survivors = (): readonly Pod[] =>
+    list<Pod>(world.state, resources.pods).filter(
+      (pod) =>
+        pod.metadata.deletionTimestamp === undefined &&
+        pod.spec.nodeName !== 'peer-3' &&
+        pod.spec.nodeName !== undefined,
+    );
   const unready = (): boolean => list<Node>(world.state, resources.nodes).some((node) =>
     node.status?.conditions?.some(({ type, status }) => type === 'Ready' && status === 'Unknown'));
   // SWIM suspects after about a probe interval and a half.
@@ -65,10 +71,17 @@ test('a new leader does not start the eviction clock anew', () => {
 
 test('a node that is as it should be is the very same object', () => {
   const node: Node = {
-    apiVersion: 'v1', kind: 'Node', metadata: { name: 'n', uid: 'u', resourceVersion: '1', creationTimestamp: '' },
-    status: { conditions: [{ type: 'Ready', status: 'True', reason: 'KubeletReady', message: 'kubelet is posting ready status' }] },
+    apiVersion: 'v1',
+    kind: 'Node',
+    metadata: { name: 'n', uid: 'u', resourceVersion: '1', creationTimestamp: '' },
+    status: {
+      conditions: [
+        { type: 'Ready', status: 'True', reason: 'KubeletReady', message: 'kubelet is posting ready status' },
+      ],
+    },
   };
-  for (const phase of ['joining', 'ready', 'suspect'] as const) assert.is(nodeAsSeen(node, phase, null, 0), node);
+  for (const phase of ['joining', 'ready', 'suspect'] as const)
+    assert.is(nodeAsSeen(node, phase, null, 0), node);
   const lost = nodeAsSeen(node, 'unreachable', null, 0);
   assert.is.not(lost, node);
   assert.is(nodeAsSeen(lost, 'lost', null, 60_000), lost);
@@ -85,12 +98,15 @@ test('tolerations match taints as Kubernetes documents', () => {
     [{ operator: 'Exists', effect: 'NoSchedule' }, false],
     [{ key: 'other', operator: 'Exists' }, false],
   ];
-  for (const [toleration, expected] of cases) assert.is(tolerates(toleration, taint), expected, JSON.stringify(toleration));
+  for (const [toleration, expected] of cases)
+    assert.is(tolerates(toleration, taint), expected, JSON.stringify(toleration));
 });
 
 test('eviction is due at once, later or never', () => {
   const pod = (tolerations: readonly Toleration[]): Pod => ({
-    apiVersion: 'v1', kind: 'Pod', metadata: { name: 'p', uid: 'u', resourceVersion: '1', creationTimestamp: '' },
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { name: 'p', uid: 'u', resourceVersion: '1', creationTimestamp: '' },
     spec: { containers: [], tolerations },
   });
   const now = Date.parse('2026-01-01T00:01:00Z');
@@ -99,8 +115,14 @@ test('eviction is due at once, later or never', () => {
   assert.is(evictionDueMs(pod([]), [taint], now), now);
   assert.is(evictionDueMs(pod([]), [], now), null);
   assert.is(evictionDueMs(pod([{ key: 'k', operator: 'Exists' }]), [taint], now), null);
-  assert.is(evictionDueMs(pod([{ key: 'k', operator: 'Exists', tolerationSeconds: 90 }]), [taint], now), now + 30_000);
-  assert.is(evictionDueMs(pod([{ operator: 'Exists', tolerationSeconds: 20 }]), [taint, other], now), now - 40_000);
+  assert.is(
+    evictionDueMs(pod([{ key: 'k', operator: 'Exists', tolerationSeconds: 90 }]), [taint], now),
+    now + 30_000,
+  );
+  assert.is(
+    evictionDueMs(pod([{ operator: 'Exists', tolerationSeconds: 20 }]), [taint, other], now),
+    now - 40_000,
+  );
 });
 
 test.run();

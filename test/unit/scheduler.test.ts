@@ -1,4 +1,5 @@
-// The scheduler: where pods go and why they wait; that it never gives away more than a node has; how fast it is.
+// The scheduler: where pods go and why they wait; that it never gives away more than a node has; how fast
+// it is.
 
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -9,7 +10,9 @@ import { list } from '../../cluster/state/query.ts';
 import { explainScores, placePod } from '../../actors/scheduler/placement.ts';
 import { candidateOf, requestOf } from '../../actors/scheduler/requests.ts';
 import { assumePod, createView, forgetPod, updateView, viewText } from '../../actors/scheduler/view.ts';
-import { createPodQueue, hasPod, moveUp, nextDueMs, offer, retry, setAside, takePod } from '../../actors/scheduler/queue.ts';
+import {
+  createPodQueue, hasPod, moveUp, nextDueMs, offer, retry, setAside, takePod,
+} from '../../actors/scheduler/queue.ts';
 import { transcripts } from '../transcript.ts';
 import { commands } from './leader-commands.ts';
 import { addNode, create, createWorld, endPod, kubelet, patch, remove } from './leader-world.ts';
@@ -17,16 +20,24 @@ import type { World } from './leader-world.ts';
 
 transcripts(test, new URL('../data/scheduler', import.meta.url).pathname, () => commands());
 
-const podNamed = (name: string, cpu = '100m', extra: Record<string, unknown> = {}): string => JSON.stringify({
-  apiVersion: 'v1', kind: 'Pod', metadata: { name },
-  spec: { containers: [{ name: 'c', image: 'x:1', resources: { requests: { cpu, memory: '64Mi' } } }], ...extra },
-});
+const podNamed = (name: string, cpu = '100m', extra: Record<string, unknown> = {}): string =>
+  JSON.stringify({
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { name },
+    spec: {
+      containers: [{ name: 'c', image: 'x:1', resources: { requests: { cpu, memory: '64Mi' } } }],
+      ...extra,
+    },
+  });
 
 const podsOf = (world: World): readonly Pod[] => list<Pod>(world.state, resources.pods);
 
 function checkNodes(world: World): void {
   for (const node of list<Node>(world.state, resources.nodes)) {
-    const here = podsOf(world).filter((pod) => pod.spec.nodeName === node.metadata.name && pod.status?.phase !== 'Succeeded');
+    const here = podsOf(world).filter(
+      (pod) => pod.spec.nodeName === node.metadata.name && pod.status?.phase !== 'Succeeded',
+    );
     const cpu = here.reduce((sum, pod) => sum + requestOf(pod).cpuMilli, 0);
     const most = Number(node.status?.allocatable?.['cpu'] ?? 0) * 1000;
     assert.ok(cpu <= most, `${node.metadata.name}: ${cpu} of ${most}`);
@@ -45,7 +56,12 @@ test('at random: no node is given more than it has, and the view equals one that
     for (let step = 0; step < 120; step++) {
       switch (random.below(9)) {
         case 0:
-          if (nodes < 6) addNode(world, nodes += 1, { cpu: String(random.between(1, 4)), pods: String(random.between(2, 12)) });
+          if (nodes < 6) {
+            addNode(world, (nodes += 1), {
+              cpu: String(random.between(1, 4)),
+              pods: String(random.between(2, 12)),
+            });
+          }
           break;
         case 1: case 2: case 3: case 4: {
           const port = random.chance(1, 4) ? { containers: [{ name: 'c', image: 'x:1',
@@ -58,12 +74,16 @@ test('at random: no node is given more than it has, and the view equals one that
         case 7: kubelet(world, 3); break;
         default: {
           const name = `peer-${random.between(1, Math.max(1, nodes))}`;
-          if (random.chance(1, 2)) patch(world, 'nodes', name, `spec: {unschedulable: ${random.chance(1, 2)}}`);
-          else {
+          if (random.chance(1, 2)) {
+            patch(world, 'nodes', name, `spec: {unschedulable: ${random.chance(1, 2)}}`);
+          } else {
             // A command that is lost may come true or not; the scheduler can't know.
             const message = 'test';
-            world.refusals.push(random.chance(1, 2) ? { ok: false, refusal: { reason: 'Unavailable', message } }
-              : { ok: false, refusal: { reason: 'Conflict', message } });
+            world.refusals.push(
+              random.chance(1, 2)
+                ? { ok: false, refusal: { reason: 'Unavailable', message } }
+                : { ok: false, refusal: { reason: 'Conflict', message } },
+            );
           }
         }
       }
@@ -77,7 +97,11 @@ test('at random: no node is given more than it has, and the view equals one that
     // Whoever still waits fits nowhere.
     for (const pod of podsOf(world)) {
       if ((pod.spec.nodeName ?? '') !== '' || pod.status?.phase === 'Succeeded') continue;
-      assert.is(placePod(candidateOf(pod), createView(world.state)).node, null, `${pod.metadata.name} of seed ${seed}`);
+      assert.is(
+        placePod(candidateOf(pod), createView(world.state)).node,
+        null,
+        `${pod.metadata.name} of seed ${seed}`,
+      );
     }
   }
 });
@@ -92,7 +116,11 @@ test('a binding whose fate is unknown is repeated as it was, and nothing is give
   world.run(10);
   create(world, podNamed('b', '800m'));
   world.run(500);
-  assert.equal(podsOf(world).map((pod) => pod.spec.nodeName ?? null), [null, null], 'the place of a is kept for it');
+  assert.equal(
+    podsOf(world).map((pod) => pod.spec.nodeName ?? null),
+    [null, null],
+    'the place of a is kept for it',
+  );
   world.run(3_000);
   assert.equal(podsOf(world).map((pod) => pod.spec.nodeName ?? null), ['peer-1', null]);
 });
@@ -124,7 +152,8 @@ test('replicas without requests are spread, and ties are broken the same way eve
   }));
   world.run(1_000);
   const counts = new Map<string, number>();
-  for (const pod of podsOf(world)) counts.set(pod.spec.nodeName ?? '', (counts.get(pod.spec.nodeName ?? '') ?? 0) + 1);
+  for (const pod of podsOf(world))
+    counts.set(pod.spec.nodeName ?? '', (counts.get(pod.spec.nodeName ?? '') ?? 0) + 1);
   assert.equal([...counts.values()], [4, 4, 4, 4, 4]);
 });
 
@@ -138,14 +167,24 @@ test('scores are integers from 0 to 100 and say why', () => {
   const [pod] = podsOf(world);
   if (pod === undefined) throw new Error('no pod');
   assert.equal(explainScores(candidateOf(pod), createView(world.state)), [
-    { node: 'peer-1', scores: { LeastAllocated: 87, BalancedAllocation: 87, TaintToleration: 100, Spread: 0 }, total: 474 },
-    { node: 'peer-2', scores: { LeastAllocated: 74, BalancedAllocation: 75, TaintToleration: 0, Spread: 0 }, total: 149 },
+    {
+      node: 'peer-1',
+      scores: { LeastAllocated: 87, BalancedAllocation: 87, TaintToleration: 100, Spread: 0 },
+      total: 474,
+    },
+    {
+      node: 'peer-2',
+      scores: { LeastAllocated: 74, BalancedAllocation: 75, TaintToleration: 0, Spread: 0 },
+      total: 149,
+    },
   ]);
 });
 
-test('what a pod asks for: containers together, the largest init container, limits where no request is made', () => {
+test('what a pod asks for: containers together, the largest init container, else limits', () => {
   const pod: Pod = {
-    apiVersion: 'v1', kind: 'Pod', metadata: { name: 'p', uid: 'u', resourceVersion: '1', creationTimestamp: '' },
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { name: 'p', uid: 'u', resourceVersion: '1', creationTimestamp: '' },
     spec: {
       containers: [
         { name: 'a', image: 'x', resources: { requests: { cpu: '250m', memory: '1Gi' } } },
@@ -155,7 +194,10 @@ test('what a pod asks for: containers together, the largest init container, limi
     },
   };
   const { cpuMilli, memoryBytes, others } = requestOf(pod);
-  assert.equal({ cpuMilli, memoryBytes, others }, { cpuMilli: 3_000, memoryBytes: 2 ** 30, others: [['example.com/gpu', 2_000]] });
+  assert.equal(
+    { cpuMilli, memoryBytes, others },
+    { cpuMilli: 3_000, memoryBytes: 2 ** 30, others: [['example.com/gpu', 2_000]] },
+  );
 });
 
 test('the queue: priority first, back-off doubles, changes move up only whom they may help', () => {

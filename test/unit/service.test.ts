@@ -11,9 +11,12 @@ import { addNode, create, createWorld, kubelet, patch, remove } from './leader-w
 import type { World } from './leader-world.ts';
 
 function told(world: World): readonly string[] {
-  return routesFor(world.state).map(({ name, protocol, clusterIP, port, nodePort, backends }) =>
-    `${name} ${protocol} ${clusterIP === '' ? 'headless' : 'ip'}:${port}${nodePort === 0 ? '' : ` node:${nodePort}`}`
-    + ` → ${backends.map((one) => `${one.ip}:${one.port}`).join(' ') || 'nobody'}`);
+  return routesFor(world.state).map(
+    ({ name, protocol, clusterIP, port, nodePort, backends }) =>
+      `${name} ${protocol} ${clusterIP === '' ? 'headless' : 'ip'}:${port}` +
+      (nodePort === 0 ? '' : ` node:${nodePort}`) +
+      ` → ${backends.map((one) => `${one.ip}:${one.port}`).join(' ') || 'nobody'}`,
+  );
 }
 
 function web(): World {
@@ -21,11 +24,16 @@ function web(): World {
   world.lead();
   addNode(world, 1);
   world.run(500);
-  create(world, `
+  create(
+    world,
+    `
 apiVersion: v1
 kind: Service
 metadata: {name: web}
-spec: {type: NodePort, selector: {app: web}, ports: [{name: http, port: 80, targetPort: 8080, nodePort: 30080}, {name: admin, port: 81}]}
+spec:
+  type: NodePort
+  selector: {app: web}
+  ports: [{name: http, port: 80, targetPort: 8080, nodePort: 30080}, {name: admin, port: 81}]
 ---
 apiVersion: v1
 kind: Service
@@ -36,9 +44,13 @@ apiVersion: v1
 kind: Service
 metadata: {name: elsewhere}
 spec: {type: ExternalName, externalName: example.com}
-`);
+`,
+  );
   for (const name of ['a', 'b']) {
-    create(world, `{apiVersion: v1, kind: Pod, metadata: {name: ${name}, labels: {app: web}}, spec: {containers: [{name: c, image: x}]}}`);
+    create(
+      world,
+      `{apiVersion: v1, kind: Pod, metadata: {name: ${name}, labels: {app: web}}, spec: {containers: [{name: c, image: x}]}}`,
+    );
   }
   world.run(500);
   return world;
@@ -67,7 +79,10 @@ test('every port of every Service, with its ready endpoints, sorted', () => {
 });
 
 function adminPort(world: World): number {
-  const service = get<Service>(world.state, keyOf(resources.services, { metadata: { namespace: 'default', name: 'web' } }));
+  const service = get<Service>(
+    world.state,
+    keyOf(resources.services, { metadata: { namespace: 'default', name: 'web' } }),
+  );
   return service?.spec.ports?.find(({ name }) => name === 'admin')?.nodePort ?? 0;
 }
 
@@ -77,7 +92,8 @@ test('with no endpoint ready, those that serve while they end get the connection
   world.run(500);
   remove(world, 'pods', 'a');
   world.run(500);
-  const backends = (): number => routesFor(world.state).find(({ name }) => name === 'default/web:http')?.backends.length ?? -1;
+  const backends = (): number =>
+    routesFor(world.state).find(({ name }) => name === 'default/web:http')?.backends.length ?? -1;
   assert.is(backends(), 1);
   remove(world, 'pods', 'b');
   world.run(500);
@@ -100,7 +116,10 @@ test('the actor applies a table once after a burst of changes, and none that is 
   patch(world, 'services', 'kubernetes', 'metadata: {labels: {a: b}}');
   world.run(1_000);
   assert.is(world.routes(), first, 'a label changes no route');
-  create(world, '{apiVersion: v1, kind: Service, metadata: {name: s}, spec: {selector: {a: b}, ports: [{port: 80}]}}');
+  create(
+    world,
+    '{apiVersion: v1, kind: Service, metadata: {name: s}, spec: {selector: {a: b}, ports: [{port: 80}]}}',
+  );
   world.run(1_000);
   assert.equal(world.routes(), routesFor(world.state));
   remove(world, 'services', 's');
