@@ -49,7 +49,12 @@ spec: {type: ExternalName, externalName: example.com}
   for (const name of ['a', 'b']) {
     create(
       world,
-      `{apiVersion: v1, kind: Pod, metadata: {name: ${name}, labels: {app: web}}, spec: {containers: [{name: c, image: x}]}}`,
+      `
+apiVersion: v1
+kind: Pod
+metadata: {name: ${name}, labels: {app: web}}
+spec: {containers: [{name: c, image: x}]}
+`,
     );
   }
   world.run(500);
