@@ -52,9 +52,11 @@ export function nodeMachine(wake: (name: string) => void) {
           seen: [
             { guard: 'suspect', target: 'suspect' },
             { guard: 'dead', target: 'unreachable' },
+            // A beat says more than liveness: whether the runtime answers.
+            { guard: 'alive', actions: 'wake' },
           ],
         },
-        // Beats say more than liveness: whether the runtime answers. They come at this interval.
+        // The leader's own beats are nobody's news, so it looks by itself at their interval.
         after: { [limits.beatIntervalMs]: { target: 'ready', reenter: true } },
       },
       suspect: {

@@ -23,8 +23,6 @@ import type { NodePhase } from './machine.ts';
 export interface NodeActors {
   changes(changes: readonly Change[]): void;
   liveness(peer: PeerId): void;
-  /** How far a node has gone, for `shoal status` and the trace. */
-  phase(name: string): NodePhase | null;
   stop(): void;
 }
 
@@ -66,12 +64,11 @@ export function createNodeActors(services: PeerServices, term: Term): NodeActors
 
   function see({ actor, peer }: Watched): void {
     const status: Liveness | 'silent' = peer === null ? 'silent' : services.liveness(peer).status;
+    const before = String(actor.snapshot().value);
     actor.send({ type: 'seen', status });
-    services.trace('node', 'seen', {
-      node: actor.snapshot().context.name,
-      status,
-      phase: String(actor.snapshot().value),
-    });
+    const phase = String(actor.snapshot().value);
+    if (phase === before) return;
+    services.trace('node', 'phase', { node: actor.snapshot().context.name, status, phase });
   }
 
   function forgetPeer(name: string, peer: PeerId | null): void {
@@ -104,7 +101,6 @@ export function createNodeActors(services: PeerServices, term: Term): NodeActors
         if (one !== undefined) see(one);
       }
     },
-    phase: phaseOf,
     stop() {
       for (const { actor } of watched.values()) actor.stop();
       lifecycle.stop();

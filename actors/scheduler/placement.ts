@@ -75,16 +75,3 @@ function winsTie({ pod }: Candidate, a: NodeView, b: NodeView): boolean {
   const left = hashText(`${pod.metadata.uid}/${a.name}`), right = hashText(`${pod.metadata.uid}/${b.name}`);
   return left !== right ? left < right : a.name < b.name;
 }
-
-/** Every score of every possible node, for people who ask why a pod went where it did. */
-export function explainScores(candidate: Candidate, view: ClusterView): readonly {
-  readonly node: string; readonly scores: Readonly<Record<string, number>>; readonly total: number;
-}[] {
-  const nodes = view.ordered.filter((node) => isFeasible(candidate, node, new Map(), new Set()));
-  const rated = scores.map((score) => ({ score, rates: score.rate(candidate, nodes) }));
-  return nodes.map((node, at) => ({
-    node: node.name,
-    scores: Object.fromEntries(rated.map(({ score, rates }) => [score.name, rates[at] ?? 0])),
-    total: rated.reduce((sum, { score, rates }) => sum + score.weight * (rates[at] ?? 0), 0),
-  }));
-}

@@ -96,6 +96,30 @@ test('a fenced leader writes nothing any more', () => {
   assert.equal(list<ReplicaSet>(world.state, resources.replicaSets), []);
 });
 
+test('a ReplicaSet that may not make its pods says why, and stops saying so once it may', () => {
+  const world = createWorld();
+  world.lead();
+  world.run(1_000);
+  create(world, deployment('web', 1));
+  const conditions = (): readonly string[] =>
+    list<ReplicaSet>(world.state, resources.replicaSets)
+      .flatMap(({ status }) => status?.conditions ?? [])
+      .map(({ type, reason, message }) => `${type} ${reason} ${message}`);
+  const refusal = { reason: 'Forbidden', message: 'no more pods today' } as const;
+  world.refuse = ([op]) =>
+    op?.op === 'create' && op.key.startsWith('core/pods/') ? { ok: false, refusal } : null;
+  world.run(1_000);
+  assert.equal(conditions(), ['ReplicaFailure FailedCreate no more pods today']);
+  const failed = list<KubeEvent>(world.state, resources.events).find(
+    ({ reason }) => reason === 'FailedCreate',
+  );
+  assert.is(failed?.message, 'Error creating: no more pods today');
+  world.refuse = null;
+  world.run(10_000);
+  assert.equal(conditions(), []);
+  assert.is(list<Pod>(world.state, resources.pods).length, 1);
+});
+
 test('a thousand replicas come in bounded commands, scale down again, and none is lost or doubled', () => {
   const world = createWorld();
   world.lead();

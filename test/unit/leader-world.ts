@@ -48,6 +48,8 @@ export interface World {
   setLiveness(peer: string, status: Liveness, ready?: boolean, reason?: string): void;
   /** The next answers to the actors' commands, before real ones are given again. */
   readonly refusals: SubmitOutcome[];
+  /** An answer for the commands it picks; null: the real one. */
+  refuse: ((ops: readonly Op[]) => SubmitOutcome | null) | null;
   /** Commands that actors have submitted. */
   submitted(): number;
   routes(): readonly Route[] | null;
@@ -108,7 +110,7 @@ export function createWorld(): World {
     },
     submit(ops, fence, done) {
       submitted += 1;
-      const refusal = refusals.shift();
+      const refusal = refusals.shift() ?? world.refuse?.(ops) ?? null;
       // A commit takes two milliseconds; the outcome comes as an event of its own.
       at(2, () => {
         const outcome = refusal ?? apply(ops, fence);
@@ -125,8 +127,8 @@ export function createWorld(): World {
     trace: () => undefined,
   };
 
-  return {
-    services, state, refusals,
+  const world: World = {
+    services, state, refusals, refuse: null,
     nowMs: () => now,
     lead() {
       leader?.stop();
@@ -171,6 +173,7 @@ export function createWorld(): World {
     submitted: () => submitted,
     routes: () => routes,
   };
+  return world;
 }
 
 // ── what a user does ─────────────────────────────────────────────────────────────────────────────────────
