@@ -84,7 +84,8 @@ export function shrinkOld(
     if (cut > 0) planned.set(set.metadata.name, replicasOf(set) - cut);
     left -= cut;
   }
-  let surplus = sum(all, availableOf) - minAvailable;
+  // A set that was just told to shrink still reports the pods it is about to lose.
+  let surplus = sum(all, (set) => Math.min(availableOf(set), replicasOf(set))) - minAvailable;
   for (const set of old) {
     const cut = Math.min(sizeOf(set), Math.max(0, surplus));
     if (cut > 0) planned.set(set.metadata.name, sizeOf(set) - cut);
