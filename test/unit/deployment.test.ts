@@ -32,7 +32,7 @@ const web = (
     },
   });
 
-test('at random: a rollout never has too many pods or too few that are ready, whatever comes in between', () => {
+test('at random: a rollout keeps within its bounds, whatever comes in between', () => {
   for (let seed = 1; seed <= 20; seed++) {
     const random = createRandom(seed),
       world = createWorld();
