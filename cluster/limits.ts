@@ -100,6 +100,14 @@ export const limits = {
   commandWindow: 16_384,
   /** Origins remembered; the least recently used is forgotten beyond it. */
   commandOriginsMax: 2_048,
+  /** Levels of nesting in a body: parsers and walks are recursive. Kubernetes' decoder allows 10,000. */
+  bodyDepthMax: 200,
+  /** As in Kubernetes. */
+  patchOperationsMax: 10_000,
+  warningsMax: 20,
+  /** A generated name, suffix and all: Kubernetes' maxNameLength. */
+  generatedNameMax: 63,
+  watchTimeoutMsMax: 24 * 3_600_000,
   requestBodyBytesMax: 3 * 1024 * 1024,
   /** A write that hears nothing is proposed again after this; the id makes it safe. */
   commandRetryMs: 1_000,
@@ -195,7 +203,7 @@ export const limits = {
   statusSettleMs: 20,
   /** A status that could not be written is tried again after this, doubling; the newest is written. */
   statusRetryMsMin: 500,
-  statusRetryMsMax: 10_000,
+  statusRetryMsMax: 3_000,
   /** Environment of one container, names and values together, in bytes: the kernel takes no more (execve). */
   containerEnvBytesMax: 1024 * 1024,
   /** Runtime calls: create, start, remove. A stop may take its grace period longer. */

@@ -3,8 +3,7 @@
 
 import type { ClockPort, PeerEvent } from '../../cluster/ports.ts';
 
-export interface Clock {
-  readonly port: ClockPort;
+export interface Clock extends ClockPort {
   /** Disarms everything. */
   close(): void;
 }
@@ -41,16 +40,14 @@ export function createClock(deliver: (event: PeerEvent) => void): Clock {
     clearTimeout(timer.timeout);
   }
   return {
-    port: {
-      nowMs,
-      wallMs: () => Date.now(),
-      arm(key, ms) {
-        disarm(key);
-        const dueMs = nowMs() + ms;
-        armed.set(key, { timeout: wait(key, dueMs), dueMs });
-      },
-      disarm,
+    nowMs,
+    wallMs: () => Date.now(),
+    arm(key, ms) {
+      disarm(key);
+      const dueMs = nowMs() + ms;
+      armed.set(key, { timeout: wait(key, dueMs), dueMs });
     },
+    disarm,
     close() {
       for (const key of [...armed.keys()]) disarm(key);
     },

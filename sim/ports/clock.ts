@@ -17,8 +17,7 @@ export const trueClock: ClockFault = { driftPpm: 0, wallSkewMs: 0 };
 /** Wall time when the world begins: 2026-01-01T00:00:00Z. */
 export const worldEpochMs = 1_767_225_600_000;
 
-export interface SimClock {
-  readonly port: ClockPort;
+export interface SimClock extends ClockPort {
   /** The wall clock jumps, as when someone sets it. */
   setWallSkew(wallSkewMs: number): void;
   stop(): void;
@@ -40,21 +39,19 @@ export function createClock(
     scheduler.cancel(task);
   }
   return {
-    port: {
-      nowMs: () => Math.floor((scheduler.nowMs() - startedMs) * rate),
-      wallMs: () => Math.floor(worldEpochMs + scheduler.nowMs() * rate + wallSkewMs),
-      arm(key, ms) {
-        disarm(key);
-        if (stopped) return;
-        // Rounded up to the microsecond, and a microsecond late, so that `nowMs` never tells an earlier time.
-        const delayMs = Math.ceil((Math.max(0, ms) / rate) * 1e3) / 1e3;
-        armed.set(key, scheduler.at(scheduler.nowMs() + delayMs + (rate === 1 ? 0 : 0.001), () => {
-          armed.delete(key);
-          deliver({ type: 'timer', key });
-        }));
-      },
-      disarm,
+    nowMs: () => Math.floor((scheduler.nowMs() - startedMs) * rate),
+    wallMs: () => Math.floor(worldEpochMs + scheduler.nowMs() * rate + wallSkewMs),
+    arm(key, ms) {
+      disarm(key);
+      if (stopped) return;
+      // Rounded up to the microsecond, and a microsecond late, so that `nowMs` never tells an earlier time.
+      const delayMs = Math.ceil((Math.max(0, ms) / rate) * 1e3) / 1e3;
+      armed.set(key, scheduler.at(scheduler.nowMs() + delayMs + (rate === 1 ? 0 : 0.001), () => {
+        armed.delete(key);
+        deliver({ type: 'timer', key });
+      }));
     },
+    disarm,
     setWallSkew(skewMs) { wallSkewMs = skewMs; },
     stop() {
       stopped = true;

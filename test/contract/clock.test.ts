@@ -21,7 +21,7 @@ function realHarness(): ClockHarness {
   });
   const pass = (ms: number): Promise<void> => new Promise((done) => setTimeout(done, ms));
   const harness: ClockHarness = {
-    port: clock.port, events, pass, onEvent: () => undefined,
+    port: clock, events, pass, onEvent: () => undefined,
     stop: () => clock.close(),
     async until(what, condition) {
       const deadline = performance.now() + 5_000;
@@ -42,7 +42,7 @@ function simHarness(fault: ClockFault): ClockHarness {
     events.push(event);
   }, fault);
   const harness: ClockHarness = {
-    port: clock.port, events, onEvent: () => undefined,
+    port: clock, events, onEvent: () => undefined,
     stop: () => clock.stop(),
     async pass(ms) {
       const end = heap.nowMs() + ms;
@@ -64,14 +64,14 @@ test('a drifting clock gains on the world, and a crash silences it', async () =>
   const heap = createHeap();
   const events: PeerEvent[] = [];
   const clock = createSimClock(heap, (event) => events.push(event), { driftPpm: 10_000, wallSkewMs: 500 });
-  const wallMs = clock.port.wallMs();
-  clock.port.arm('early', 1_010);
-  clock.port.arm('never', 2_000);
+  const wallMs = clock.wallMs();
+  clock.arm('early', 1_010);
+  clock.arm('never', 2_000);
   while (heap.step(1_001)) assert.ok(true);
   assert.equal(keysOf(events), ['early']);
-  assert.is(clock.port.wallMs() - wallMs, 1_011);
+  assert.is(clock.wallMs() - wallMs, 1_011);
   clock.stop();
-  clock.port.arm('after the crash', 1);
+  clock.arm('after the crash', 1);
   while (heap.step(10_000)) assert.unreachable('a stopped clock has no events');
   assert.equal(keysOf(events), ['early']);
 });
