@@ -43,7 +43,7 @@ export interface RunningPeer {
 /** Starts the peer that lives in `dir`. Rejects with a clear error where it can't. */
 export async function startPeer(dir: string, settings: Settings, log: (line: string) => void): Promise<RunningPeer> {
   const events = createInbox();
-  const disk = await openDisk(join(dir, 'log'), events.deliver);
+  const disk = await openDisk(dir, events.deliver);
   const network = await createNetwork({ dir, listen: [settings.listen], deliver: events.deliver });
   const containers = await openContainers({
     choice: settings.runtime, dir: join(dir, 'runtime'), owner: network.peerId, hostIP: settings.hostIP,

@@ -17,7 +17,7 @@ import { applyEntry } from '../../cluster/state/apply.ts';
 import { decodeState, encodeState } from '../../cluster/state/snapshot.ts';
 import type { Applied } from '../../cluster/state/types.ts';
 import type { State } from '../../cluster/state/state.ts';
-import { decodeMembers } from '../../cluster/wire.ts';
+import { decodeMembers, isRefusal } from '../../cluster/wire.ts';
 import type { Batch } from './commands.ts';
 import type { Core } from './core.ts';
 
@@ -187,6 +187,6 @@ function worthCompacting(since: Compaction): boolean {
 
 function membersOf(entry: Entry): readonly LogMember[] {
   const members = decodeMembers(entry.data);
-  assert(!('refusal' in members), `config entry ${entry.index} can't be read`);
-  return members as readonly LogMember[];
+  assert(!isRefusal(members), `config entry ${entry.index} can't be read`);
+  return members;
 }

@@ -206,7 +206,7 @@ export function createParts(core: Core, timers: Timers, recovery: DiskRecovery, 
     self: {
       id: core.self, name: nodeName(core.config.name), hostIP: core.config.hostIP, version: core.config.version,
       capacity: core.config.capacity, labels: core.config.labels,
-      nodeInfo: { ...core.config.nodeInfo, apiPort: String(core.config.apiPort) },
+      nodeInfo: { ...core.config.nodeInfo, 'shoal.dev/api-port': String(core.config.apiPort) },
     },
     state: () => core.state,
     nowMs: core.now,

@@ -6,7 +6,7 @@ import 'reflect-metadata'; // tsyringe, inside @peculiar/x509, asks for it
 import { webcrypto } from 'node:crypto';
 import * as x509 from '@peculiar/x509';
 
-x509.cryptoProvider.set(webcrypto as Parameters<typeof x509.cryptoProvider.set>[0]);
+x509.cryptoProvider.set(globalThis.crypto);
 
 /** PEM texts. */
 export interface KeyPair { readonly cert: string; readonly key: string }

@@ -23,7 +23,7 @@ export interface ServerOptions {
 }
 
 export interface Clients extends ClientsPort {
-  /** Serves until `close`. Errors (a port in use) reject. */
+  /** Serves one address until `close`; may be called for several. Errors (a port in use) reject. */
   listen(options: ServerOptions): Promise<void>;
   close(): Promise<void>;
 }
@@ -38,7 +38,7 @@ export function createClients(deliver: (event: ClientsEvent) => void): Clients {
   const open = new Map<RequestId, Http2ServerResponse>();
   const users = new WeakMap<TLSSocket, UserInfo | null>();
   const connections = new Set<TLSSocket>();
-  let server: Http2SecureServer | null = null;
+  const servers: Http2SecureServer[] = [];
   let count = 0;
 
   function serve(incoming: Http2ServerRequest, response: Http2ServerResponse): void {
@@ -84,7 +84,8 @@ export function createClients(deliver: (event: ClientsEvent) => void): Clients {
     open(id, status, headers) {
       const response = open.get(id);
       response?.writeHead(status, headers);
-      response?.flushHeaders();
+      // HTTP/1.1 holds headers back until there is a body; HTTP/2 has sent them already.
+      if (response !== undefined) flushHeaders(response);
     },
     end(id) {
       const response = open.get(id);
@@ -111,14 +112,12 @@ export function createClients(deliver: (event: ClientsEvent) => void): Clients {
           done();
         });
       });
-      server = secure;
+      servers.push(secure);
     },
     async close() {
-      if (server === null) return;
-      const closing = server;
-      const closed = new Promise<void>((done) => closing.close(() => done()));
+      const closed = servers.map((server) => new Promise<void>((done) => server.close(() => done())));
       for (const socket of connections) socket.destroy();
-      await closed;
+      await Promise.all(closed);
     },
   };
 }
@@ -170,4 +169,8 @@ function write(response: Http2ServerResponse, answer: ApiResponse): void {
   const body = Buffer.from(answer.body);
   response.writeHead(answer.status, { ...answer.headers, 'content-length': body.length });
   response.end(body);
+}
+
+function flushHeaders(response: object): void {
+  if ('flushHeaders' in response && typeof response.flushHeaders === 'function') response.flushHeaders();
 }

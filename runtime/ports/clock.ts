@@ -11,23 +11,29 @@ export interface Clock extends ClockPort {
 /** setTimeout's longest; a longer wait is taken in steps. */
 const timeoutMsMax = 2 ** 31 - 1;
 
-interface Armed { timeout: NodeJS.Timeout; readonly dueMs: number }
+interface Armed { cancel: () => void; readonly dueMs: number }
 
 export function createClock(deliver: (event: PeerEvent) => void): Clock {
   const startedMs = performance.now();
   const armed = new Map<string, Armed>();
   const nowMs = (): number => performance.now() - startedMs;
 
-  function wait(key: string, dueMs: number): NodeJS.Timeout {
+  /** What is due at once comes with the next turn of the loop: setTimeout would make it a millisecond. */
+  function wait(key: string, dueMs: number): () => void {
     const ms = Math.min(timeoutMsMax, Math.max(0, Math.ceil(dueMs - nowMs())));
-    return setTimeout(() => fire(key, dueMs), ms);
+    if (ms === 0) {
+      const immediate = setImmediate(() => fire(key, dueMs));
+      return () => clearImmediate(immediate);
+    }
+    const timeout = setTimeout(() => fire(key, dueMs), ms);
+    return () => clearTimeout(timeout);
   }
   /** Node's timers count whole milliseconds of a clock of their own and may be early by a part of one. */
   function fire(key: string, dueMs: number): void {
     const timer = armed.get(key);
     if (timer === undefined || timer.dueMs !== dueMs) return;
     if (nowMs() < dueMs) {
-      timer.timeout = wait(key, dueMs);
+      timer.cancel = wait(key, dueMs);
       return;
     }
     armed.delete(key);
@@ -37,7 +43,7 @@ export function createClock(deliver: (event: PeerEvent) => void): Clock {
     const timer = armed.get(key);
     if (timer === undefined) return;
     armed.delete(key);
-    clearTimeout(timer.timeout);
+    timer.cancel();
   }
   return {
     nowMs,
@@ -45,7 +51,7 @@ export function createClock(deliver: (event: PeerEvent) => void): Clock {
     arm(key, ms) {
       disarm(key);
       const dueMs = nowMs() + ms;
-      armed.set(key, { timeout: wait(key, dueMs), dueMs });
+      armed.set(key, { cancel: wait(key, dueMs), dueMs });
     },
     disarm,
     close() {

@@ -35,7 +35,7 @@ export function sandboxFact(info: Dockerode.ContainerInspectInfo): SandboxFact {
   const labels = info.Config.Labels;
   return {
     id: info.Id, pod: podOf(labels), attempt: Number(labels[label.attempt] ?? 0),
-    ip: info.NetworkSettings.IPAddress || firstAddress(info),
+    ip: firstAddress(info),
     running: info.State.Running, createdAtMs: time(info.Created),
   };
 }

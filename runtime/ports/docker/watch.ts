@@ -24,8 +24,8 @@ export function watchEngine(docker: Dockerode, owner: string, deliver: (event: C
   }
 
   async function connect(): Promise<void> {
-    const filters = { type: ['container'], event: actions, label: [`${label.owner}=${owner}`] };
-    const opened = await docker.getEvents({ filters: JSON.stringify(filters) as unknown as typeof filters }) as Readable;
+    const filters = { type: ['container' as const], event: actions, label: [`${label.owner}=${owner}`] };
+    const opened = await docker.getEvents({ filters }) as Readable;
     if (closed) return void opened.destroy();
     stream = opened;
     waitMs = reconnectMsMin;

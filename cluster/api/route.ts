@@ -1,0 +1,88 @@
+// What a path names: a collection or an object of a kind, a subresource, or one of the API server's own pages.
+
+import { resourceName } from '../ids.ts';
+import type { ResourceName } from '../ids.ts';
+import type { Resource } from './resource.ts';
+import { findResource, resourceTable } from './resources/index.ts';
+import { badRequest, noSuchPath } from './status.ts';
+import type { Problem } from './status.ts';
+
+export type Route =
+  | ResourceRoute
+  | { readonly type: 'page'; readonly parts: readonly string[] }
+  /** Requests that are answered, never stored. */
+  | { readonly type: 'review'; readonly kind: string };
+
+export interface ResourceRoute {
+  readonly type: 'resource';
+  readonly resource: Resource;
+  readonly resourceName: ResourceName;
+  /** Empty for a cluster-scoped kind, and for a list over all namespaces. */
+  readonly namespace: string;
+  /** Empty for a collection. */
+  readonly name: string;
+  /** Empty for the object itself. */
+  readonly subresource: string;
+}
+
+const reviews: Readonly<Record<string, string>> = {
+  'authorization.k8s.io/selfsubjectaccessreviews': 'SelfSubjectAccessReview',
+  'authorization.k8s.io/selfsubjectrulesreviews': 'SelfSubjectRulesReview',
+  'authentication.k8s.io/selfsubjectreviews': 'SelfSubjectReview',
+};
+
+export function route(path: string): Route | Problem {
+  let parts: string[];
+  try {
+    parts = path.split('/').filter((part) => part !== '').map(decodeURIComponent);
+  } catch {
+    return badRequest('the path is not percent-encoded as it should be');
+  }
+  if (parts.some((part) => part.includes('/') || part.includes('\0'))) return noSuchPath();
+  const [root, ...rest] = parts;
+  if (root === 'api' && rest[0] === 'v1' && rest.length > 1) return within('', 'v1', rest.slice(1));
+  if (root === 'apis' && rest.length > 2) {
+    const review = reviews[`${rest[0]}/${rest[2]}`];
+    if (review !== undefined && rest[1] === 'v1' && rest.length === 3) return { type: 'review', kind: review };
+    return within(rest[0] ?? '', rest[1] ?? '', rest.slice(2));
+  }
+  return { type: 'page', parts };
+}
+
+export const groupOf = (resource: Resource): string => resource.group === '' ? 'core' : resource.group;
+
+export function nameOfResource(resource: Resource): ResourceName {
+  return resourceName(`${groupOf(resource)}/${resource.resource}`);
+}
+
+function within(group: string, version: string, parts: readonly string[]): ResourceRoute | Problem {
+  // `namespaces/x/pods` is about pods, `namespaces/x/status` about the namespace.
+  const [first, second, third] = parts;
+  if (first === 'namespaces' && second !== undefined && third !== undefined && findResource(group, version, third) !== null) {
+    return found(group, version, third, second, parts.slice(3));
+  }
+  return first === undefined ? noSuchPath() : found(group, version, first, '', parts.slice(1));
+}
+
+function found(
+  group: string, version: string, plural: string, namespace: string, rest: readonly string[],
+): ResourceRoute | Problem {
+  const resource = findResource(group, version, plural);
+  const [name = '', subresource = ''] = rest;
+  if (resource === null || rest.length > 2) return noSuchPath();
+  if (namespace !== '' && !resource.namespaced) return noSuchPath();
+  // An object of a namespaced kind is found in its namespace only.
+  if (resource.namespaced && namespace === '' && name !== '') return noSuchPath();
+  if (subresource !== '' && !(resource.subresources as readonly string[]).includes(subresource)) return noSuchPath();
+  return { type: 'resource', resource, resourceName: nameOfResource(resource), namespace, name, subresource };
+}
+
+/** Kinds by group and version, core first, then by name: the order of discovery. */
+export function groupVersions(): readonly { readonly group: string; readonly version: string; readonly kinds: readonly Resource[] }[] {
+  const names = [...new Set(resourceTable.map(({ group, version }) => `${group}/${version}`))].sort();
+  return names.map((name) => {
+    const [group = '', version = ''] = name.split('/');
+    const kinds = resourceTable.filter((each) => each.group === group && each.version === version);
+    return { group, version, kinds: [...kinds].sort((a, b) => (a.resource < b.resource ? -1 : 1)) };
+  });
+}

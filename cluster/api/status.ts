@@ -1,0 +1,128 @@
+// Kubernetes' Status object: how every refusal reaches a client. Codes, reasons and messages are those of
+// apimachinery's api/errors, for clients decide by them and people search for them.
+// What always holds: a problem is a value that is passed up, never thrown.
+
+import { splitKey } from '../ids.ts';
+import type { ResourceName } from '../ids.ts';
+import type { Refusal } from '../state/types.ts';
+import type { ApiResponse } from './request.ts';
+import type { Status, StatusCause } from './types.ts';
+
+export interface Problem { readonly problem: Status & { readonly code: number } }
+
+export function isProblem(value: unknown): value is Problem {
+  return typeof value === 'object' && value !== null && 'problem' in value;
+}
+
+type Details = NonNullable<Status['details']>;
+
+/** What a problem is about: `{group, resource}` as in a path, and a name where there is one. */
+export interface Subject { readonly group: string; readonly resource: string; readonly kind?: string }
+
+const qualified = ({ group, resource }: Subject): string => group === '' ? resource : `${resource}.${group}`;
+
+function detailsOf(subject: Subject, name: string): Details {
+  return { ...name === '' ? {} : { name }, ...subject.group === '' ? {} : { group: subject.group }, kind: subject.resource };
+}
+
+export function problem(code: number, reason: string, message: string, details?: Details): Problem {
+  return {
+    problem: {
+      kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Failure', message, reason,
+      ...details === undefined ? {} : { details }, code,
+    },
+  };
+}
+
+export const badRequest = (message: string): Problem => problem(400, 'BadRequest', message);
+
+export const notFound = (subject: Subject, name: string): Problem =>
+  problem(404, 'NotFound', `${qualified(subject)} "${name}" not found`, detailsOf(subject, name));
+
+export const noSuchPath = (): Problem => problem(404, 'NotFound', 'the server could not find the requested resource');
+
+export const alreadyExists = (subject: Subject, name: string): Problem =>
+  problem(409, 'AlreadyExists', `${qualified(subject)} "${name}" already exists`, detailsOf(subject, name));
+
+export const conflict = (subject: Subject, name: string, why: string): Problem =>
+  problem(409, 'Conflict', `Operation cannot be fulfilled on ${qualified(subject)} "${name}": ${why}`,
+    detailsOf(subject, name));
+
+export const staleObject =
+  'the object has been modified; please apply your changes to the latest version and try again';
+
+export const forbidden = (subject: Subject, name: string, why: string): Problem =>
+  problem(403, 'Forbidden', `${qualified(subject)} "${name}" is forbidden: ${why}`, detailsOf(subject, name));
+
+export const methodNotAllowed = (): Problem =>
+  problem(405, 'MethodNotAllowed', 'the server does not allow this method on the requested resource');
+
+export const notAcceptable = (offered: string): Problem =>
+  problem(406, 'NotAcceptable', `only the following media types are accepted: ${offered}`);
+
+export const unsupportedMediaType = (offered: string): Problem =>
+  problem(415, 'UnsupportedMediaType',
+    `the body of the request was in an unknown format - accepted media types include: ${offered}`);
+
+export const expired = (message: string): Problem => problem(410, 'Expired', message);
+
+/** 422, with one cause per field. `subject.kind` names the kind in the message. */
+export function invalid(subject: Subject, name: string, causes: readonly StatusCause[]): Problem {
+  const each = causes.map(({ field, message }) => field === undefined ? message : `${field}: ${message}`);
+  const text = each.length === 1 ? each[0] ?? '' : `[${each.join(', ')}]`;
+  const kind = subject.kind ?? subject.resource;
+  const what = subject.group === '' ? kind : `${kind}.${subject.group}`;
+  return problem(422, 'Invalid', `${what} "${name}" is invalid: ${text}`, {
+    ...name === '' ? {} : { name }, ...subject.group === '' ? {} : { group: subject.group }, kind, causes,
+  });
+}
+
+/** The answer for a refusal of the state. */
+export function fromRefusal(refusal: Refusal, subject: Subject, name: string): Problem {
+  const about = refusal.key === undefined ? detailsOf(subject, name) : detailsOfKey(refusal.key);
+  switch (refusal.reason) {
+    case 'AlreadyExists': return problem(409, 'AlreadyExists', refusal.message, about);
+    case 'NotFound': return notFoundAs(refusal, about);
+    case 'Conflict': return problem(409, 'Conflict', refusal.message, about);
+    case 'Invalid':
+      return invalid(subject, name, [{
+        reason: 'FieldValueInvalid', message: refusal.message,
+        ...refusal.field === undefined ? {} : { field: refusal.field },
+      }]);
+    case 'Forbidden': return problem(403, 'Forbidden', refusal.message, about);
+    case 'Fenced': case 'TooOld': return problem(503, 'ServiceUnavailable', `${refusal.message}; please try again`);
+  }
+}
+
+/** The state names a missing namespace by its own message, under the key of what was to be made in it. */
+function notFoundAs(refusal: Refusal, about: Details): Problem {
+  const parent = /^namespaces "([^"]+)" not found$/.exec(refusal.message);
+  const details = parent === null ? about : { name: parent[1] ?? '', kind: 'namespaces' };
+  return problem(404, 'NotFound', refusal.message, details);
+}
+
+function detailsOfKey(key: NonNullable<Refusal['key']>): Details {
+  const { resource, name } = splitKey(key);
+  return detailsOf(subjectOf(resource), name);
+}
+
+export function subjectOf(resource: ResourceName): Subject {
+  const cut = resource.indexOf('/'), group = resource.slice(0, cut);
+  return { group: group === 'core' ? '' : group, resource: resource.slice(cut + 1) };
+}
+
+export function problemResponse({ problem: status }: Problem): ApiResponse {
+  const retry: Record<string, string> = status.code === 429 || status.code === 503 ? { 'retry-after': '1' } : {};
+  return {
+    status: status.code, headers: { 'content-type': 'application/json', ...retry }, body: `${JSON.stringify(status)}\n`,
+  };
+}
+
+/** A refusal that is about no object: 401, 413, 429, 503, 504 and the like. */
+export function failure(code: number, reason: string, message: string): ApiResponse {
+  return problemResponse(problem(code, reason, message));
+}
+
+export function success(details: Details & { readonly uid?: string }): Status {
+  return { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success', details };
+}
