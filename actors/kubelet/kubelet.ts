@@ -155,34 +155,36 @@ export function createKubelet(services: PeerServices, recorder: Recorder): Kubel
     else if (resource === resources.configMaps || resource === resources.secrets) referenceChanged(namespace);
   }
 
+  function fact(event: ContainersEvent): void {
+    if (stopped) return;
+    switch (event.type) {
+      case 'container-changed': {
+        return pods.get(event.container.pod.uid)?.send({ type: 'container', container: event.container });
+      }
+      case 'sandbox-changed': {
+        return pods.get(event.sandbox.pod.uid)?.send({ type: 'sandbox', sandbox: event.sandbox });
+      }
+      case 'container-gone': case 'sandbox-gone': {
+        for (const actor of [...pods.values()]) actor.gone(event.type, event.id);
+        return;
+      }
+      case 'runtime-health': {
+        noteHealth(event.up, event.message);
+        if (event.up) machine.send({ type: 'runtime-up' });
+        return;
+      }
+      case 'runtime-done': case 'runtime-failed': case 'log-chunk': case 'log-end': return;
+      default: return unreachable(event);
+    }
+  }
+
   return {
     start() {
       registration.start();
       machine.send({ type: 'start' });
     },
     changes(changes) { for (const change of changes) changed(change); },
-    fact(event) {
-      if (stopped) return;
-      switch (event.type) {
-        case 'container-changed': {
-          return pods.get(event.container.pod.uid)?.send({ type: 'container', container: event.container });
-        }
-        case 'sandbox-changed': {
-          return pods.get(event.sandbox.pod.uid)?.send({ type: 'sandbox', sandbox: event.sandbox });
-        }
-        case 'container-gone': case 'sandbox-gone': {
-          for (const actor of [...pods.values()]) actor.gone(event.type, event.id);
-          return;
-        }
-        case 'runtime-health': {
-          noteHealth(event.up, event.message);
-          if (event.up) machine.send({ type: 'runtime-up' });
-          return;
-        }
-        case 'runtime-done': case 'runtime-failed': case 'log-chunk': case 'log-end': return;
-        default: return unreachable(event);
-      }
-    },
+    fact,
     ready() {
       if (!up) return { ready: false, reason: `the container runtime is down: ${health}` };
       if (!adopted) return { ready: false, reason: 'the container runtime has not told yet what it runs' };

@@ -32,6 +32,8 @@ export interface KnownContainer {
   readonly exitedMs: number | null;
   /** The runtime does not have it any more. */
   readonly gone: boolean;
+  /** A stop was answered, so it has exited; the fact that says how is still to come. */
+  readonly stopped: boolean;
   /** Why it ended, where its exit code does not say. */
   readonly cause: 'ContainerCannotRun' | 'ContainerStatusUnknown' | null;
 }
@@ -41,6 +43,8 @@ export interface Trouble { readonly reason: string; readonly message: string }
 /** The way of one attempt of a container to its start. */
 export interface Launch {
   readonly attempt: number;
+  /** What it is made of; another image in the spec begins it anew. */
+  readonly image: string;
   readonly step: 'image' | 'pull' | 'create' | 'start';
   /** The sandbox that it is made in, and the container's id: empty until they are known. */
   readonly sandbox: string;

@@ -76,7 +76,7 @@ export function recordContainer(context: PodContext, fact: ContainerFact, time: 
   }
   const isNew = fact.state === 'exited' && known?.fact.state !== 'exited';
   const next: KnownContainer = {
-    fact, seenMs: known?.seenMs ?? time.nowMs, gone: false, cause: null,
+    fact, seenMs: known?.seenMs ?? time.nowMs, gone: false, stopped: false, cause: null,
     exitedMs: isNew ? exitTime(fact, time) : known?.exitedMs ?? null,
   };
   put(context, next);
@@ -113,6 +113,12 @@ export function containerGone(context: PodContext, id: string, time: Time): void
     put(context, { ...ended(known, 137, message, time), cause: 'ContainerStatusUnknown', gone: true });
   }
   forgetOld(context);
+}
+
+/** The answer to a stop may overtake the news of the exit. */
+export function containerStopped(context: PodContext, id: string): void {
+  const known = context.containers.find((each) => each.fact.id === id);
+  if (known?.fact.state === 'running') put(context, { ...known, stopped: true });
 }
 
 /** It could not be started. */

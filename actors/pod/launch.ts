@@ -23,9 +23,11 @@ import type { Work } from './work.ts';
 export function advanceLaunch(work: Work, container: Container, made: string): void {
   const { context, world: { time } } = work;
   const { name } = container;
-  if (notesOf(context, name).launch === null) begin(work, name, made);
+  if (notesOf(context, name).launch === null) begin(work, container, made);
+  if (context.ops[`launch:${name}`] !== undefined) return;
+  renew(work, container);
   const { launch, retryAtMs } = notesOf(context, name);
-  if (launch === null || context.ops[`launch:${name}`] !== undefined) return;
+  if (launch === null) return;
   showBackOff(work, container);
   if (retryAtMs > time.nowMs) return;
   switch (launch.step) {
@@ -40,14 +42,24 @@ export function advanceLaunch(work: Work, container: Container, made: string): v
   }
 }
 
-function begin({ context }: Work, name: string, made: string): void {
+function begin({ context }: Work, { name, image }: Container, made: string): void {
   const last = newest(context, name);
   const { nextAttempt, restarts } = notesOf(context, name);
-  const launch: Launch = made === '' ? { attempt: nextAttempt, step: 'image', sandbox: '', id: '' }
-    : { attempt: last?.fact.attempt ?? 0, step: 'start', sandbox: last?.fact.sandbox ?? '', id: made };
+  const launch: Launch = made === '' ? { attempt: nextAttempt, image, step: 'image', sandbox: '', id: '' }
+    : { attempt: last?.fact.attempt ?? 0, image, step: 'start', sandbox: last?.fact.sandbox ?? '', id: made };
   const again = made === '' && last?.fact.state === 'exited';
   setNotes(context, name, {
     launch, trouble: null, failures: 0, retryAtMs: 0, restarts: again ? restarts + 1 : restarts,
+  });
+}
+
+/** The spec has another image now, and nothing is made of the old one yet. */
+function renew({ context }: Work, { name, image }: Container): void {
+  const { launch } = notesOf(context, name);
+  if (launch === null || launch.image === image || launch.id !== '') return;
+  setNotes(context, name, {
+    launch: { ...launch, image, step: 'image' },
+    trouble: null, failures: 0, retryAtMs: 0, pullFailures: 0,
   });
 }
 
@@ -167,7 +179,8 @@ export function launchResult(work: Work, name: string, result: RuntimeResult, ti
   switch (launch.step) {
     case 'image': return imageAnswered(work, container, result.value);
     case 'pull': {
-      const message = words.pulled(container.image, nowMs - times.beganMs, nowMs - times.sinceMs);
+      const allMs = nowMs - times.sinceMs, pullMs = Math.min(allMs, nowMs - times.beganMs);
+      const message = words.pulled(launch.image, pullMs, allMs);
       say(work, 'Normal', 'Pulled', message, name);
       setNotes(work.context, name, { pullFailures: 0 });
       return moveTo(work, name, { step: 'create' });

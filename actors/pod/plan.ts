@@ -73,7 +73,7 @@ const changed = 'Pod sandbox changed, it will be killed and re-created.';
 function planSandbox(context: PodContext, nowMs: number): Plan {
   const nothingLeft = { wakeAtMs: null, initialized: false };
   if (hasFinished(context, null)) {
-    return { phase: 'completed', intents: [], wakeAtMs: null, initialized: true };
+    return { phase: 'completed', intents: [], wakeAtMs: null, initialized: context.initialized };
   }
   const running = context.containers.filter(({ fact }) => fact.state === 'running');
   if (running.length > 0) {
@@ -134,8 +134,10 @@ function planContainers(context: PodContext, sandbox: string, nowMs: number): Pl
     wakeAtMs: found.wakes.length === 0 ? null : Math.min(...found.wakes),
   });
   const running = context.containers.some(({ fact }) => fact.state === 'running');
-  if (!running && hasFinished(context, sandbox)) return { ...finish('completed', true), wakeAtMs: null };
   const waitFor = nextInit(context, sandbox);
+  if (!running && hasFinished(context, sandbox)) {
+    return { ...finish('completed', waitFor === null), wakeAtMs: null };
+  }
   if (waitFor !== null) {
     look(context, waitFor, newestIn(context, sandbox, waitFor.name), nowMs, found);
     return finish('initializing', false);

@@ -76,23 +76,27 @@ function stateOf(
   context: PodContext, container: Container, last: KnownContainer | null, place: StatusPlace,
 ): ContainerState {
   const { trouble } = notesOf(context, container.name);
+  const isOver = context.phase !== 'starting' && !goesOn(context);
+  const init = initContainersOf(context.pod);
+  const early = !context.initialized && !init.includes(container) && init.length > 0;
   if (last?.fact.state === 'running') return { running: { startedAt: rfc3339(last.fact.startedAtMs) } };
-  if (trouble !== null) return { waiting: { reason: trouble.reason, message: trouble.message } };
+  // In a new sandbox the init containers come first again.
+  if (early && context.phase === 'initializing') return { waiting: { reason: 'PodInitializing' } };
+  if (trouble !== null && !isOver) return { waiting: { reason: trouble.reason, message: trouble.message } };
   if (last?.fact.state === 'exited') {
     return crashWaiting(context, last) ?? { terminated: terminated(last, place) };
   }
-  const early = !context.initialized && !initContainersOf(context.pod).includes(container)
-    && initContainersOf(context.pod).length > 0;
   return { waiting: { reason: early ? 'PodInitializing' : 'ContainerCreating' } };
 }
+
+const goesOn = ({ phase }: PodContext): boolean => phase === 'running' || phase === 'initializing';
 
 /** A crashed container that has to wait for its next start. */
 function crashWaiting(context: PodContext, last: KnownContainer): ContainerState | null {
   const { restarts, launch } = notesOf(context, last.fact.name);
   // While it is being launched, the start under way is already counted.
   const delayMs = crashDelayMs(launch === null ? restarts : restarts - 1);
-  const goesOn = context.phase === 'running' || context.phase === 'initializing';
-  if (!goesOn || delayMs === 0 || !mayRestart(context, last)) return null;
+  if (!goesOn(context) || delayMs === 0 || !mayRestart(context, last)) return null;
   const message = words.crashWaiting(delayMs, last.fact.name, context.pod);
   return { waiting: { reason: 'CrashLoopBackOff', message } };
 }

@@ -6,11 +6,11 @@ import { assert, unreachable } from '../../cluster/assert.ts';
 import type { RuntimeCall, RuntimeFailure, SandboxSpec } from '../../cluster/ports.ts';
 import type { Pod } from '../../cluster/api/types.ts';
 import { crashDelayMs, retryDelayMs } from './backoff.ts';
-import { containersOf, newest, notesOf, setNotes } from './context.ts';
+import { containersOf, initContainersOf, newest, notesOf, setNotes } from './context.ts';
 import type { Effect, KnownContainer, Lifecycle, PodContext, PodEvent, World } from './context.ts';
 import {
-  containerGone, forgetOld, graceMs, recordContainer, recordList, recordPod, recordSandbox, sandboxGone,
-  stopBy,
+  containerGone, containerStopped, forgetOld, graceMs, recordContainer, recordList, recordPod, recordSandbox,
+  sandboxGone, stopBy,
 } from './facts.ts';
 import { advanceLaunch, launchResult } from './launch.ts';
 import { isLeaving, mayRestart, plan, restartAtMs } from './plan.ts';
@@ -85,6 +85,7 @@ function recordResult(work: Work, event: Extract<PodEvent, { type: 'result' }>):
     sandboxGone(context, name);
   }
   if (kind === 'discard') containerGone(context, name, time);
+  if (kind === 'stop' || kind === 'hurry') containerStopped(context, name);
 }
 
 function failed(work: Work, key: string, failure: RuntimeFailure): void {
@@ -160,6 +161,7 @@ function carryOut(work: Work, intent: Intent): void {
 
 /** A stop that is under way is asked for again only to shorten its grace. */
 function stopContainer(work: Work, { known, killAtMs, why }: Extract<Intent, { do: 'stop' }>): void {
+  if (known.stopped) return;
   const { context, world: { time } } = work;
   const key = `stop:${known.fact.id}`, hurried = `hurry:${known.fact.id}`;
   const stopping = context.ops[hurried] ?? context.ops[key];
@@ -195,6 +197,8 @@ function announceBackOffs(work: Work): void {
   if (context.phase !== 'running' && context.phase !== 'initializing') return;
   for (const { name } of containersOf(context.pod)) {
     const last = newest(context, name);
+    const isInit = initContainersOf(context.pod).some((container) => container.name === name);
+    if (context.phase === 'initializing' && !isInit) continue;
     if (last === null || !isBackingOff(context, last, time.nowMs)) continue;
     if (notesOf(context, name).backOffSaid >= last.fact.attempt) continue;
     setNotes(context, name, { backOffSaid: last.fact.attempt });

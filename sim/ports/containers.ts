@@ -49,7 +49,12 @@ export interface SimHostOptions {
   /** Two or three numbers that a machine's pod addresses begin with, e.g. `10.1.4`. */
   readonly addressPrefix: string;
   readonly faults?: Partial<ContainerFaults>;
+  /** For oracles: told of what happens to containers, whether or not any peer hears of it. */
+  readonly observe?: (what: Observed, container: ContainerFact) => void;
 }
+
+/** `lost`: it vanished, and nothing on the machine tells any more that it was there. */
+export type Observed = 'started' | 'ended' | 'lost';
 
 /** What truly is on the machine, for oracles: running or not, whoever owns it. */
 export interface SimInspection {
@@ -62,10 +67,14 @@ export interface SimHost {
   setFaults(faults: Partial<ContainerFaults>): void;
   /** The runtime's daemon stops or starts answering; containers go on. */
   setUp(up: boolean): void;
+  /** The lines that a container has printed. */
+  output(container: string): readonly string[];
   /** Ends a running container now. False if there is no such running container. */
   exit(container: string, code: number, oomKilled?: boolean): boolean;
   /** Removes a container behind everybody's back, without a word. */
   lose(container: string): boolean;
+  /** Removes a sandbox likewise; the containers in it go on. */
+  loseSandbox(sandbox: string): boolean;
   /** The sandbox's own container dies; those that share its network go on. */
   killSandbox(sandbox: string): boolean;
   /** The machine loses power: nothing runs any more; what was made is still listed, as exited. */
@@ -100,7 +109,7 @@ type Answer = (result: { readonly done: Done } | { readonly failure: RuntimeFail
 
 export function createSimHost(options: SimHostOptions): SimHost {
   const { schedule, wallMs } = options;
-  const seed = options.random.u32();
+  const { draw, strikes } = createFates(options.random.u32());
   const sandboxes = new Map<string, SimSandbox>();
   const containers = new Map<string, SimContainer>();
   const images = new Set<string>();
@@ -108,18 +117,12 @@ export function createSimHost(options: SimHostOptions): SimHost {
   let up = true;
   let deliver: ((event: ContainersEvent) => void) | null = null;
   let logs: SimLogs | null = null;
-  let draws = 0, addresses = 0;
-
-  /** A number in [0, bound) for the n-th happening of this kind to this thing. */
-  const draw = (what: string, thing: string, n: number, bound: number): number =>
-    bound <= 0 ? 0 : hash32(seed, hashText(what), hashText(thing), n) % bound;
-  const strikes = (what: string, thing: string, chance: number): boolean =>
-    draw(what, thing, (draws += 1), 1_000) < chance;
+  let addresses = 0;
 
   function tell(event: ContainersEvent): void {
     const to = deliver;
     if (to === null || !up) return;
-    if ('container' in event && strikes('event', event.type, faults.eventsLost)) return;
+    if ('container' in event && strikes('event', event.container.id, faults.eventsLost)) return;
     schedule(1, () => { if (deliver === to) to(event); });
   }
 
@@ -127,6 +130,7 @@ export function createSimHost(options: SimHostOptions): SimHost {
     if (container.state !== 'running') return;
     Object.assign(container, { state: 'exited', exitCode: code, oomKilled, finishedAtMs: wallMs() });
     container.message = oomKilled ? '' : container.behaviour.message;
+    options.observe?.('ended', factOf(container));
     logs?.changed(container.id);
     for (const done of container.stopping.splice(0)) done();
     tell({ type: 'container-changed', container: factOf(container) });
@@ -139,7 +143,7 @@ export function createSimHost(options: SimHostOptions): SimHost {
       if ('done' in result) from({ type: 'runtime-done', op, ...result.done });
       else from({ type: 'runtime-failed', op, failure: result.failure });
     };
-    const delay = 1 + draw('delay', op, (draws += 1), faults.callMsMax);
+    const delay = 1 + draw('delay', op, faults.callMsMax);
     schedule(delay, () => {
       if (up) perform(runtimeCall, answer);
       else answer({ failure: { reason: 'RuntimeUnavailable', message: silence, retry: true } });
@@ -168,7 +172,7 @@ export function createSimHost(options: SimHostOptions): SimHost {
   }
 
   function pull(image: string, answer: Answer): void {
-    schedule(draw('pull', image, (draws += 1), faults.pullMsMax), () => {
+    schedule(draw('pull', image, faults.pullMsMax), () => {
       const absent = /(^|\/)missing/.test(image);
       if (absent || strikes('pull-fails', image, faults.pullFails)) {
         const message = absent ? `manifest for ${image} not found` : 'connection reset by peer';
@@ -229,6 +233,7 @@ export function createSimHost(options: SimHostOptions): SimHost {
         return answer({ failure: { reason: 'RunContainerError', message, retry: true } });
       }
       Object.assign(container, { state: 'running', startedAtMs: wallMs() });
+      options.observe?.('started', factOf(container));
       for (const line of behaviour.prints) print(container, line);
       plan(container);
       tell({ type: 'container-changed', container: factOf(container) });
@@ -243,8 +248,8 @@ export function createSimHost(options: SimHostOptions): SimHost {
       schedule(behaviour.exitAfterMs, () => finish(container, behaviour.exitCode, behaviour.oom));
     }
     if (strikes('crashes', id, faults.crashes)) {
-      const oom = draw('oom', id, draws, 2) === 1;
-      schedule(draw('crash', id, draws, faults.crashMsMax), () => finish(container, oom ? 137 : 1, oom));
+      const oom = draw('oom', id, 2) === 1;
+      schedule(draw('crash', id, faults.crashMsMax), () => finish(container, oom ? 137 : 1, oom));
     }
   }
 
@@ -289,22 +294,39 @@ export function createSimHost(options: SimHostOptions): SimHost {
     };
   }
 
+  function setUp(next: boolean): void {
+    if (next === up) return;
+    up = true;
+    tell({ type: 'runtime-health', up: next, message: next ? '' : silence });
+    up = next;
+  }
+
+  function exit(id: string, code: number, oomKilled = false): boolean {
+    const container = containers.get(id);
+    if (container?.state !== 'running') return false;
+    finish(container, code, oomKilled);
+    return true;
+  }
+
+  function lose(id: string): boolean {
+    const container = containers.get(id);
+    if (container === undefined) return false;
+    containers.delete(id);
+    if (container.state === 'running') options.observe?.('ended', factOf(container));
+    options.observe?.('lost', factOf(container));
+    // Whatever it still had before it comes to nothing.
+    container.state = 'exited';
+    return true;
+  }
+
   return {
     inspect,
+    output: (id) => (containers.get(id)?.output ?? []).map(({ line }) => line),
     setFaults(next) { faults = { ...noFaults, ...next }; },
-    setUp(next) {
-      if (next === up) return;
-      up = true;
-      tell({ type: 'runtime-health', up: next, message: next ? '' : silence });
-      up = next;
-    },
-    exit(id, code, oomKilled = false) {
-      const container = containers.get(id);
-      if (container?.state !== 'running') return false;
-      finish(container, code, oomKilled);
-      return true;
-    },
-    lose: (id) => containers.delete(id),
+    setUp,
+    exit,
+    lose,
+    loseSandbox: (id) => sandboxes.delete(id),
     killSandbox(id) {
       const sandbox = sandboxes.get(id);
       if (sandbox === undefined || !sandbox.running) return false;
@@ -332,6 +354,24 @@ export function createSimHost(options: SimHostOptions): SimHost {
       };
     },
   };
+}
+
+/**
+ * Each fate by itself: a hash of the seed, what it is about, and how often that was asked before. So what
+ * happens to one thing never depends on how much happens to others.
+ */
+function createFates(seed: number) {
+  const asked = new Map<number, number>();
+  /** A number in [0, bound). */
+  function draw(what: string, thing: string, bound: number): number {
+    if (bound <= 0) return 0;
+    const subject = hash32(hashText(what), hashText(thing));
+    const n = (asked.get(subject) ?? 0) + 1;
+    asked.set(subject, n);
+    return hash32(seed, subject, n) % bound;
+  }
+  const strikes = (what: string, thing: string, chance: number): boolean => draw(what, thing, 1_000) < chance;
+  return { draw, strikes };
 }
 
 const silence = 'the runtime does not answer';
