@@ -6,7 +6,8 @@ import 'reflect-metadata'; // tsyringe, inside @peculiar/x509, asks for it
 import { webcrypto } from 'node:crypto';
 import * as x509 from '@peculiar/x509';
 
-x509.cryptoProvider.set(globalThis.crypto);
+/** Named in every call: other packages put a provider of their own in x509's global place. */
+const provider = globalThis.crypto;
 
 /** PEM texts. */
 export interface KeyPair { readonly cert: string; readonly key: string }
@@ -19,16 +20,16 @@ const authorityDays = 3650, leafDays = 365;
 
 /** A new self-signed authority for one cluster. */
 export async function createAuthority(cluster: string): Promise<KeyPair> {
-  const keys = await webcrypto.subtle.generateKey(algorithm, true, ['sign', 'verify']);
+  const keys = await provider.subtle.generateKey(algorithm, true, ['sign', 'verify']);
   const cert = await x509.X509CertificateGenerator.createSelfSigned({
     serialNumber: serial(), name: `CN=shoal-ca, OU=${cluster}`, ...validity(authorityDays),
     signingAlgorithm: algorithm, keys,
     extensions: [
       new x509.BasicConstraintsExtension(true, undefined, true),
       new x509.KeyUsagesExtension(x509.KeyUsageFlags.keyCertSign | x509.KeyUsageFlags.cRLSign, true),
-      await x509.SubjectKeyIdentifierExtension.create(keys.publicKey),
+      await x509.SubjectKeyIdentifierExtension.create(keys.publicKey, false, provider),
     ],
-  });
+  }, provider);
   return { cert: cert.toString('pem'), key: await privatePem(keys.privateKey) };
 }
 
@@ -54,9 +55,9 @@ async function issue(
   authority: KeyPair, subject: string, usage: x509.ExtendedKeyUsage, more: readonly x509.Extension[],
 ): Promise<KeyPair> {
   const issuer = new x509.X509Certificate(authority.cert);
-  const signingKey = await webcrypto.subtle.importKey('pkcs8', x509.PemConverter.decodeFirst(authority.key),
+  const signingKey = await provider.subtle.importKey('pkcs8', x509.PemConverter.decodeFirst(authority.key),
     algorithm, false, ['sign']);
-  const keys = await webcrypto.subtle.generateKey(algorithm, true, ['sign', 'verify']);
+  const keys = await provider.subtle.generateKey(algorithm, true, ['sign', 'verify']);
   const cert = await x509.X509CertificateGenerator.create({
     serialNumber: serial(), subject, issuer: issuer.subject, ...validity(leafDays),
     signingAlgorithm: algorithm, publicKey: keys.publicKey, signingKey,
@@ -64,10 +65,10 @@ async function issue(
       new x509.BasicConstraintsExtension(false, undefined, true),
       new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
       new x509.ExtendedKeyUsageExtension([usage]),
-      await x509.AuthorityKeyIdentifierExtension.create(issuer.publicKey),
+      await x509.AuthorityKeyIdentifierExtension.create(issuer.publicKey, false, provider),
       ...more,
     ],
-  });
+  }, provider);
   return { cert: cert.toString('pem'), key: await privatePem(keys.privateKey) };
 }
 
@@ -78,11 +79,11 @@ function validity(days: number): { notBefore: Date; notAfter: Date } {
 
 /** Positive, 16 random bytes. */
 function serial(): string {
-  const bytes = webcrypto.getRandomValues(new Uint8Array(16));
+  const bytes = provider.getRandomValues(new Uint8Array(16));
   bytes[0] = (bytes[0] ?? 0) & 0x7f | 1;
   return Buffer.from(bytes).toString('hex');
 }
 
 async function privatePem(key: webcrypto.CryptoKey): Promise<string> {
-  return x509.PemConverter.encode(await webcrypto.subtle.exportKey('pkcs8', key), 'PRIVATE KEY');
+  return x509.PemConverter.encode(await provider.subtle.exportKey('pkcs8', key), 'PRIVATE KEY');
 }
