@@ -105,6 +105,8 @@ export const limits = {
   /** As in Kubernetes. */
   patchOperationsMax: 10_000,
   warningsMax: 20,
+  /** Characters of a failed check's reason on the health pages. */
+  healthReasonCharsMax: 500,
   /** A generated name, suffix and all: Kubernetes' maxNameLength. */
   generatedNameMax: 63,
   watchTimeoutMsMax: 24 * 3_600_000,

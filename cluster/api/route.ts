@@ -25,11 +25,12 @@ export interface ResourceRoute {
   readonly subresource: string;
 }
 
-const reviews: Readonly<Record<string, string>> = {
-  'authorization.k8s.io/selfsubjectaccessreviews': 'SelfSubjectAccessReview',
-  'authorization.k8s.io/selfsubjectrulesreviews': 'SelfSubjectRulesReview',
-  'authentication.k8s.io/selfsubjectreviews': 'SelfSubjectReview',
-};
+/** Kinds that are asked and answered, never stored; all of version v1. */
+export const reviews = [
+  { group: 'authentication.k8s.io', resource: 'selfsubjectreviews', kind: 'SelfSubjectReview' },
+  { group: 'authorization.k8s.io', resource: 'selfsubjectaccessreviews', kind: 'SelfSubjectAccessReview' },
+  { group: 'authorization.k8s.io', resource: 'selfsubjectrulesreviews', kind: 'SelfSubjectRulesReview' },
+] as const;
 
 export function route(path: string): Route | Problem {
   let parts: string[];
@@ -42,8 +43,8 @@ export function route(path: string): Route | Problem {
   const [root, ...rest] = parts;
   if (root === 'api' && rest[0] === 'v1' && rest.length > 1) return within('', 'v1', rest.slice(1));
   if (root === 'apis' && rest.length > 2) {
-    const review = reviews[`${rest[0]}/${rest[2]}`];
-    if (review !== undefined && rest[1] === 'v1' && rest.length === 3) return { type: 'review', kind: review };
+    const review = reviews.find(({ group, resource }) => group === rest[0] && resource === rest[2]);
+    if (review !== undefined && rest[1] === 'v1' && rest.length === 3) return { type: 'review', kind: review.kind };
     return within(rest[0] ?? '', rest[1] ?? '', rest.slice(2));
   }
   return { type: 'page', parts };
@@ -77,10 +78,16 @@ function found(
   return { type: 'resource', resource, resourceName: nameOfResource(resource), namespace, name, subresource };
 }
 
-/** Kinds by group and version, core first, then by name: the order of discovery. */
-export function groupVersions(): readonly { readonly group: string; readonly version: string; readonly kinds: readonly Resource[] }[] {
-  const names = [...new Set(resourceTable.map(({ group, version }) => `${group}/${version}`))].sort();
-  return names.map((name) => {
+export interface GroupVersion {
+  readonly group: string;
+  readonly version: string;
+  readonly kinds: readonly Resource[];
+}
+
+/** Kinds by group and version, the core group first, then by name: the order of discovery. */
+export function groupVersions(): readonly GroupVersion[] {
+  const names = [...resourceTable, ...reviews.map(({ group }) => ({ group, version: 'v1' }))];
+  return [...new Set(names.map(({ group, version }) => `${group}/${version}`))].sort().map((name) => {
     const [group = '', version = ''] = name.split('/');
     const kinds = resourceTable.filter((each) => each.group === group && each.version === version);
     return { group, version, kinds: [...kinds].sort((a, b) => (a.resource < b.resource ? -1 : 1)) };
