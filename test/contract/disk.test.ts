@@ -1,7 +1,7 @@
 // The disk port's contract on the real adapter and on the simulated one, and what only files can do:
 // segments that come and go, damage, two processes in one directory.
 
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { mkdtemp, open, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -274,6 +274,36 @@ onFiles('a second opener is refused by name; a dead one\'s lock is taken over', 
   await harness.open();
   await harness.close();
   assert.not((await readdir(harness.directory)).includes('lock'), 'closed, it is free');
+});
+
+/** A process that writes entry after entry and says which are durable, until it is killed. */
+const writerProgram = (directory: string): string => `
+  import { writeSync } from 'node:fs';
+  import { openDisk } from ${JSON.stringify(import.meta.resolve('../../runtime/ports/disk.ts'))};
+onFiles('killed, a process has lost nothing that it was told is durable', async (harness) => {
+  const next = (token) => disk.port.write({ token, entries: [entry(2 * token - 1), entry(2 * token)] });
+  const disk = await openDisk(${JSON.stringify(directory)}, ({ token }) => {
+    writeSync(1, token + '\\n');
+    next(token + 1);
+  }, { segmentBytes: ${segmentBytes} });
+  next(1);
+`;
+
+onFiles('a process that is killed has lost nothing that it was told is durable', async (harness) => {
+  const child = spawn(process.execPath, ['--input-type=module', '-e', writerProgram(harness.directory)]);
+  let told = '';
+  child.stdout.on('data', (data: Buffer) => { told += data.toString(); });
+  const ended = new Promise<void>((done) => { child.on('close', () => done()); });
+  await harness.until('the first segments', () => told.split('\n').length > 150);
+  assert.match(await refusal(harness), `in use by process ${child.pid}`);
+  child.kill('SIGKILL');
+  await ended;
+  const last = Number(told.trim().split('\n').at(-1));
+  const { recovery } = await harness.open();
+  const { entries } = recovery.log;
+  assert.ok(entries.length >= 2 * last, `${entries.length} entries, of ${last} writes`);
+  assert.equal(entries.map((entry) => Number(entry.index)), entries.map((_, n) => n + 1));
+  assert.ok(entries.every(({ index: at, data }) => data.length === 3_000 && data[0] === at % 251));
 });
 
 onFiles('a seeded run of everything, with restarts, gives the log of the simulated disk', async (harness) => {
