@@ -143,7 +143,7 @@ async function createSandbox(docker: Dockerode, owner: string, spec: SandboxSpec
     Labels: podLabels(owner, 'sandbox', spec.pod, spec.attempt),
     ExposedPorts: Object.fromEntries(ports.map((port) => [binding(port), {}])),
     HostConfig: {
-      NetworkMode: spec.hostNetwork ? 'host' : 'bridge', IpcMode: 'shareable', OomScoreAdj: -998,
+      NetworkMode: spec.hostNetwork ? 'host' : 'bridge', IpcMode: 'shareable',
       PortBindings: Object.fromEntries(ports.map((port) =>
         [binding(port), [{ HostIp: port.hostIP, HostPort: String(port.hostPort) }]])),
     },
