@@ -280,7 +280,8 @@ onFiles('a second opener is refused by name; a dead one\'s lock is taken over', 
 const writerProgram = (directory: string): string => `
   import { writeSync } from 'node:fs';
   import { openDisk } from ${JSON.stringify(import.meta.resolve('../../runtime/ports/disk.ts'))};
-onFiles('killed, a process has lost nothing that it was told is durable', async (harness) => {
+  const data = new Uint8Array(3000);
+  const entry = (index) => ({ index, term: 1, kind: 'command', data: data.fill(index % 251).slice() });
   const next = (token) => disk.port.write({ token, entries: [entry(2 * token - 1), entry(2 * token)] });
   const disk = await openDisk(${JSON.stringify(directory)}, ({ token }) => {
     writeSync(1, token + '\\n');
