@@ -1,0 +1,150 @@
+// All oracles of one run, and the looking after every event: what the peer that just handled an event is now,
+// against what it was, against what is committed. When nothing changed this costs a few comparisons.
+
+import { present } from '../../cluster/assert.ts';
+import type { PeerId } from '../../cluster/ids.ts';
+import type { LogDescription } from '../../cluster/log/log.ts';
+import type { Entry, LogRecovery } from '../../cluster/log/types.ts';
+import { quorum } from '../../cluster/log/voters.ts';
+import type { DiskWrite } from '../../cluster/ports.ts';
+import type { State } from '../../cluster/state/state.ts';
+import { decodeMembers, decodeMessage, isRefusal } from '../../cluster/wire.ts';
+import { createClientsOracle } from './clients.ts';
+import type { ClientsOracle } from './clients.ts';
+import { createContainersOracle } from './containers.ts';
+import type { ContainersOracle } from './containers.ts';
+import { createElectionOracle } from './election.ts';
+import type { ElectionOracle } from './election.ts';
+import { createHistory } from './history.ts';
+import type { History } from './history.ts';
+import { createLogOracle, entryOn, holds } from './log.ts';
+import type { DiskView } from './log.ts';
+import type { Report } from './oracle.ts';
+import { createSchedulingOracle } from './scheduling.ts';
+
+/** What the checker looks at in a running peer. */
+export interface Observed {
+  readonly id: PeerId;
+  readonly name: string;
+  log(): LogDescription;
+  state(): State;
+}
+
+export interface Checker {
+  readonly history: History;
+  readonly election: ElectionOracle;
+  readonly containers: ContainersOracle;
+  readonly clients: ClientsOracle;
+  /** A peer starts with what its disk gave back. */
+  opened(peer: PeerId, recovery: LogRecovery): void;
+  wrote(peer: PeerId, write: DiskWrite): void;
+  sent(peer: PeerId, to: PeerId, frame: Uint8Array): void;
+  /** The peer has handled an event. */
+  after(peer: Observed): void;
+}
+
+interface Seen { role: string; term: number; commit: number; revision: number; voters: readonly PeerId[] }
+
+export function createChecker(report: Report, disks: readonly DiskView[]): Checker {
+  const election = createElectionOracle(report);
+  const log = createLogOracle(report);
+  const history = createHistory(report);
+  const scheduling = createSchedulingOracle(report, election.leaderOf);
+  const containers = createContainersOracle(report);
+  const clients = createClientsOracle(report, history);
+  const seen = new Map<PeerId, Seen>();
+  const diskOf = new Map(disks.map((disk) => [disk.id, disk]));
+
+  /** The peer is the first to have applied this far: what it applied is committed, so it must be durable. */
+  function commit(peer: Observed, before: readonly PeerId[], through: number): void {
+    const voterSets = [before, peer.log().voters];
+    for (let index = history.applied() + 1; index <= through; index += 1) {
+      const term = log.termAt(peer.id, index);
+      const entry = term === null ? null : find(peer.id, index, term);
+      if (term === null || entry === null) {
+        report('committed-is-durable', `${peer.name} commits entry ${index} of term ${term}, which is on no disk`);
+        return;
+      }
+      voterSets.push(...votersIn(entry));
+      if (index === through && !voterSets.some((voters) => isDurable(voters, index, term))) {
+        const there = disks.filter((disk) => holds(disk, index, term)).map(({ id }) => id);
+        report('committed-is-durable', `${peer.name} commits entry ${index} of term ${term}, which is on the disks of `
+          + `${there.join(', ') || 'nobody'}; voters: ${peer.log().voters.join(', ')}`);
+      }
+      scheduling.applied(history.state, entry, history.take(entry));
+    }
+  }
+
+  function find(first: PeerId, index: number, term: number): Entry | null {
+    const own = entryOn(present(diskOf.get(first), `disk of ${first}`), index, term);
+    if (own !== null) return own;
+    for (const disk of disks) {
+      const entry = entryOn(disk, index, term);
+      if (entry !== null) return entry;
+    }
+    return null;
+  }
+
+  function isDurable(voters: readonly PeerId[], index: number, term: number): boolean {
+    const holding = voters.filter((id) => {
+      const disk = diskOf.get(id);
+      return disk !== undefined && holds(disk, index, term);
+    });
+    return voters.length > 0 && holding.length >= quorum(voters.length);
+  }
+
+  function checkLeader(peer: Observed): void {
+    const { applied, state } = history;
+    const disk = present(diskOf.get(peer.id), `disk of ${peer.id}`);
+    if (applied() > 0 && !holds(disk, applied(), state.term)) {
+      report('leader-completeness', `${peer.name} leads in term ${peer.log().term} without entry ${applied()} of term `
+        + `${state.term}, which is committed`);
+    }
+  }
+
+  return {
+    history, election, containers, clients,
+    opened(peer, recovery) {
+      log.opened(peer, recovery);
+      election.restarted(peer, recovery.hard);
+      seen.set(peer, { role: '', term: recovery.hard.term, commit: 0, revision: 0, voters: [] });
+    },
+    wrote: log.wrote,
+    sent(peer, to, frame) {
+      // Only granted votes are of interest: a frame is an array of two, the log's kind is 0, a vote's answer 3.
+      if (frame[0] !== 0x92 || frame[1] !== 0 || frame[3] !== 3) return;
+      const message = decodeMessage(frame);
+      if (isRefusal(message) || message.kind !== 'log' || message.message.type !== 'vote-reply') return;
+      if (message.message.granted) election.voted(peer, message.message.term, to);
+    },
+    after(peer) {
+      const now = peer.log(), state = peer.state(), before = present(seen.get(peer.id), peer.name);
+      const { revision } = state;
+      if (now.term !== before.term || now.role !== before.role) {
+        if (now.term < before.term) report('terms-grow', `${peer.name} went from term ${before.term} to ${now.term}`);
+        election.observe(peer.id, now.role, now.term);
+        if (now.role === 'leader') checkLeader(peer);
+        before.term = now.term;
+        before.role = now.role;
+      }
+      if (now.commit !== before.commit || revision !== before.revision) {
+        if (now.commit < before.commit || revision < before.revision) {
+          report('commit-grows', `${peer.name} went back from ${before.commit} (applied ${before.revision}) to `
+            + `${now.commit} (applied ${revision})`);
+        }
+        if (revision > history.applied()) commit(peer, before.voters, revision);
+        history.compare(peer.name, state);
+        before.commit = now.commit;
+        before.revision = revision;
+      }
+      before.voters = now.voters;
+    },
+  };
+}
+
+/** The voters that a config entry puts in force. */
+function votersIn({ kind, data }: Entry): readonly (readonly PeerId[])[] {
+  if (kind !== 'config') return [];
+  const members = decodeMembers(data);
+  return isRefusal(members) ? [] : [members.filter(({ voter }) => voter).map(({ id }) => id)];
+}

@@ -1,0 +1,207 @@
+// One simulated machine: disk, container runtime and kernel, which outlive the process on it, and the process:
+// one life of a peer after the other.
+// What always holds: an event is delivered only to the life that it was meant for; a paused process gets what
+// came meanwhile in the order in which it came.
+
+import { assert } from '../cluster/assert.ts';
+import { nodeName, peerId } from '../cluster/ids.ts';
+import type { PeerId } from '../cluster/ids.ts';
+import { bootstrapRecovery } from '../cluster/log/log.ts';
+import { secretFromToken } from '../cluster/join.ts';
+import type { DiskPort, DiskRecovery, NetworkPort, PeerEvent, Ports } from '../cluster/ports.ts';
+import { createRandom, hash32 } from '../cluster/random.ts';
+import { createPeer } from '../actors/peer.ts';
+import type { Lifecycle, Peer } from '../actors/peer.ts';
+import type { PeerConfig } from '../actors/peer/core.ts';
+import type { Canary } from './canary.ts';
+import { spoilDisk } from './canary.ts';
+import type { Checker } from './check/checker.ts';
+import type { FaultPlan } from './faults.ts';
+import type { SimScheduler } from './heap.ts';
+import { createClients } from './ports/clients.ts';
+import type { SimClients } from './ports/clients.ts';
+import { createClock, worldEpochMs } from './ports/clock.ts';
+import type { SimClock } from './ports/clock.ts';
+import { createSimContainers, createSimHost } from './ports/containers.ts';
+import type { SimHost } from './ports/containers.ts';
+import { createDisk } from './ports/disk.ts';
+import type { SimDisk } from './ports/disk.ts';
+import type { SimNetwork } from './ports/network.ts';
+import type { SimTrace } from './ports/trace.ts';
+import { createTraffic } from './ports/traffic.ts';
+import type { SimTraffic } from './ports/traffic.ts';
+
+export interface Machine {
+  /** From 1. */
+  readonly number: number;
+  readonly id: PeerId;
+  readonly name: string;
+  readonly address: string;
+  readonly disk: SimDisk;
+  readonly host: SimHost;
+  readonly traffic: SimTraffic;
+  /** How far ahead of its plan the wall clock is set just now. */
+  wallJumpMs: number;
+  /** Processes so far. */
+  runs: number;
+  /** Null while no process runs. */
+  life: Life | null;
+  /** Faults that keep it down now. */
+  holds: number;
+}
+
+/** One process. */
+export interface Life {
+  readonly run: number;
+  readonly peer: Peer;
+  readonly clock: SimClock;
+  readonly clients: SimClients;
+  readonly detach: () => void;
+  paused: boolean;
+  readonly held: PeerEvent[];
+  member: boolean;
+  /** It stopped by itself, for this reason. */
+  stopped: string | null;
+}
+
+/** What a machine needs of its world. */
+export interface MachineWorld {
+  readonly plan: FaultPlan;
+  readonly scheduler: SimScheduler;
+  readonly network: SimNetwork;
+  readonly trace: SimTrace;
+  readonly checker: () => Checker;
+  readonly canary: Canary | null;
+  /** To the life `run` of this machine, if that is the one that lives. */
+  deliver(machine: Machine, run: number, event: PeerEvent): void;
+}
+
+/** What each machine offers to pods. */
+export const machineCapacity = { cpuMilli: 2_000, memoryBytes: 4 * 1024 ** 3, pods: 40 } as const;
+
+const token = { id: 'simula', secret: 'abcdefghijklmnop' } as const;
+/** Long after any skewed clock. */
+const tokenExpiryMs = Date.UTC(2100, 0, 1);
+
+export function createMachine(world: MachineWorld, number: number): Machine {
+  const { plan, scheduler } = world;
+  const seed = hash32(plan.seed, number, 0x6d61);
+  const name = `peer-${number}`;
+  const machine: Machine = {
+    number, id: peerId(`12D3Sim${number}`), name, address: `10.0.0.${number}:7400`, wallJumpMs: 0,
+    disk: createDisk(scheduler, seed, plan.disks),
+    host: createSimHost({
+      schedule: (ms, work) => { scheduler.at(scheduler.nowMs() + ms, work); },
+      wallMs: () => Math.floor(worldEpochMs + scheduler.nowMs()),
+      random: createRandom(seed), addressPrefix: `10.244.${number}`,
+      observe(what, container) {
+        const { containers, history } = world.checker();
+        if (what === 'started') containers.started(name, container, history.state);
+        else if (what === 'ended') containers.ended(name, container);
+        else containers.lost(container);
+      },
+    }),
+    traffic: createTraffic(), runs: 0, life: null, holds: 0,
+  };
+  return machine;
+}
+
+/** Starts a process on the machine. */
+export function boot(world: MachineWorld, machine: Machine): void {
+  assert(machine.life === null, `${machine.name} runs already`);
+  machine.runs += 1;
+  const { runs: run, id, number, name, address } = machine;
+  const { plan, scheduler, network } = world;
+  const deliver = (event: PeerEvent): void => world.deliver(machine, run, event);
+  const { port: disk, recovery } = machine.disk.open(deliver);
+  const found = foundingRecovery(machine, recovery);
+  world.checker().opened(id, found.log);
+  const clock = createClock(scheduler, deliver, plan.clocks[number - 1]);
+  jumpClock(machine, clock, plan);
+  const clients = createClients(scheduler, hash32(plan.seed, number, run), `${name}/${run}`, deliver);
+  const containers = createSimContainers({ host: machine.host, deliver });
+  const random = createRandom(hash32(plan.seed, number, run, 0x7261));
+  const ports: Ports = {
+    clock, random, containers, clients: clients.port,
+    network: watched(network.attach(id, [address], deliver), world, machine),
+    disk: recorded(spoilDisk(world.canary, disk, scheduler, deliver), world, machine),
+    traffic: machine.traffic.port, trace: world.trace.port(name),
+  };
+  const life = {
+    run, clock, clients, detach: () => containers.detach(), paused: false, held: [], member: false, stopped: null,
+    peer: undefined as unknown as Peer,
+  } satisfies Life as { -readonly [K in keyof Life]: Life[K] };
+  life.peer = createPeer(ports, configOf(machine), found, (event) => follow(world, machine, life, event));
+  machine.life = life;
+  life.peer.start();
+}
+
+/** The process ends at once: by a crash, or because it stopped by itself. */
+export function halt(world: MachineWorld, machine: Machine): void {
+  const { life } = machine;
+  if (life === null) return;
+  machine.life = null;
+  life.clock.stop();
+  life.clients.stop();
+  life.detach();
+  world.network.detach(machine.id);
+  machine.disk.crash();
+}
+
+export function jumpClock(machine: Machine, clock: SimClock, plan: FaultPlan): void {
+  clock.setWallSkew((plan.clocks[machine.number - 1]?.wallSkewMs ?? 0) + machine.wallJumpMs);
+}
+
+function follow(world: MachineWorld, machine: Machine, life: Life, event: Lifecycle): void {
+  switch (event.type) {
+    case 'joining': case 'caught-up': return;
+    case 'member':
+      life.member = true;
+      return;
+    case 'leader':
+      if (event.leads) world.checker().election.acts(machine.id, event.term);
+      return;
+    case 'stopped':
+      life.stopped = event.reason;
+  }
+}
+
+/** The first peer's disk is empty only before the cluster exists: it founds it. */
+function foundingRecovery({ number, id, name, address }: Machine, recovery: DiskRecovery): DiskRecovery {
+  const { log } = recovery;
+  const empty = log.hard.term === 0 && log.entries.length === 0 && log.snapshot.index === 0;
+  if (number !== 1 || !empty) return recovery;
+  return { ...recovery, log: bootstrapRecovery({ id, name, addresses: [address], voter: true }) };
+}
+
+function configOf({ number, name }: Machine): PeerConfig {
+  const { metadata, type, data } = secretFromToken(token, tokenExpiryMs);
+  return {
+    name: nodeName(name), hostIP: `10.0.0.${number}`, apiPort: 6443, version: 'v1.36.0', capacity: machineCapacity,
+    labels: { 'kubernetes.io/hostname': name }, nodeInfo: {},
+    join: number === 1 ? null : { address: '10.0.0.1:7400', token: `${token.id}.${token.secret}` },
+    founding: number !== 1 ? [] : [{
+      resource: 'core/secrets', namespace: metadata.namespace, name: metadata.name, type, data,
+    }],
+  };
+}
+
+function watched(port: NetworkPort, world: MachineWorld, { id }: Machine): NetworkPort {
+  return {
+    ...port,
+    send(to, frame) {
+      world.checker().sent(id, to, frame);
+      port.send(to, frame);
+    },
+  };
+}
+
+function recorded(port: DiskPort, world: MachineWorld, { id }: Machine): DiskPort {
+  return {
+    ...port,
+    write(write) {
+      world.checker().wrote(id, write);
+      port.write(write);
+    },
+  };
+}

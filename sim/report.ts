@@ -1,0 +1,127 @@
+// What a run says in text: the plan before it, a line per event if wanted, and the verdict.
+
+import type { PeerEvent } from '../cluster/ports.ts';
+import { decodeFeed, decodeMessage, isRefusal } from '../cluster/wire.ts';
+import { oracles } from './check/oracle.ts';
+import { faultClasses } from './faults.ts';
+import type { Fault, FaultPlan, LinkName } from './faults.ts';
+import { noteText } from './ports/trace.ts';
+import type { Note } from './ports/trace.ts';
+import type { RunResult } from './run.ts';
+import type { EventLine } from './world.ts';
+
+/** The faults of a plan, one a line, in order of time. */
+export function planText(plan: FaultPlan): string {
+  const { seed, peers, minutes, classes, links, disks, healMs, faults } = plan;
+  const off = faultClasses.filter((each) => !classes.includes(each));
+  return [
+    `seed ${seed}: ${peers} peers, ${minutes} minutes, ${faults.length} faults, healed at ${seconds(healMs)}`,
+    `  classes: ${classes.join(', ') || 'none'}${off.length === 0 ? '' : `; off: ${off.join(', ')}`}`,
+    `  links: ${links.delay} ${links.delayMsMin} to ${links.delayMsMax} ms; disks sync in ${disks.syncMsMin} to `
+      + `${disks.syncMsMax} ms`,
+    ...plan.clocks.flatMap(({ driftPpm, wallSkewMs }, i) => (driftPpm === 0 && wallSkewMs === 0 ? []
+      : [`  peer-${i + 1}: clock ${driftPpm} ppm fast, wall clock ${wallSkewMs} ms ahead`])),
+    ...faults.map((fault) => `  ${seconds(fault.atMs).padStart(9)} + ${seconds(fault.forMs).padEnd(8)} ${faultText(fault)}`),
+  ].join('\n');
+}
+
+function faultText(fault: Fault): string {
+  switch (fault.kind) {
+    case 'partition': {
+      const arrow = { 'both': '⇹', 'a-to-b': '↛', 'b-to-a': '↚' }[fault.direction];
+      return `partition ${fault.a.join(' ')} ${arrow} ${fault.b.join(' ')}`;
+    }
+    case 'links': {
+      const { delay, delayMsMin, delayMsMax, lossPpm, duplicatePpm, reorderPpm, reorderMsMax } = fault.conditions;
+      return `links ${linksText(fault.links)}: ${delay} ${delayMsMin} to ${delayMsMax} ms, loss ${percent(lossPpm)}, `
+        + `twice ${percent(duplicatePpm)}, late ${percent(reorderPpm)} by up to ${reorderMsMax} ms`;
+    }
+    case 'clog': return `clog ${linksText(fault.links)}`;
+    case 'crash': case 'power': return `${fault.kind} ${fault.peers.join(' ')}`;
+    case 'pause': case 'disk-fails': case 'runtime-down': return `${fault.kind} ${fault.peer}`;
+    case 'slow-disk': return `slow-disk ${fault.peer}: up to ${fault.conditions.syncMsMax} ms a sync`;
+    case 'clock-jump': return `clock-jump ${fault.peer}: ${fault.skewMs} ms`;
+    case 'runtime': {
+      const words = Object.entries(fault.faults).filter(([, n]) => n > 0).map(([name, n]) => `${name} ${n}`);
+      return `runtime ${fault.peer}: ${words.join(', ')}`;
+    }
+    case 'containers': return `containers ${fault.peer}: ${fault.how}, one in ${fault.oneIn}`;
+  }
+}
+
+function linksText(links: readonly LinkName[]): string {
+  return links.length > 12 ? `${links.length} links` : links.map(([from, to]) => `${from}→${to}`).join(' ');
+}
+
+export function eventText({ number, atMs, peer, event }: EventLine): string {
+  return `${clock(atMs)} #${number} ${peer} ${event.type} ${fieldsText(event)}`;
+}
+
+export function noteLine(note: Note): string {
+  return `${clock(note.atMs)}   ${note.peer} · ${noteText(note)}`;
+}
+
+function fieldsText(event: PeerEvent): string {
+  switch (event.type) {
+    case 'timer': return event.key;
+    case 'message': case 'join-message': return `from ${event.from} ${messageText(event.frame)}`;
+    case 'feed': {
+      const batch = decodeFeed(event.frame);
+      return isRefusal(batch) ? batch.refused : `from ${batch.from} term ${batch.term} ${batch.first}+${batch.entries.length}`;
+    }
+    case 'dialled': return `${event.address} ${event.peer ?? event.error}`;
+    case 'disconnected': return event.peer;
+    case 'persisted': return String(event.token);
+    case 'snapshot-saved': return String(event.index);
+    case 'disk-failed': return event.message;
+    case 'runtime-done': return `${event.op} ${event.value}`;
+    case 'runtime-failed': return `${event.op} ${event.failure.reason}: ${event.failure.message}`;
+    case 'container-changed': return `${event.container.id} ${event.container.state}`;
+    case 'sandbox-changed': return `${event.sandbox.id} ${event.sandbox.running ? 'running' : 'dead'}`;
+    case 'container-gone': case 'sandbox-gone': return event.id;
+    case 'runtime-health': return event.up ? 'up' : `down: ${event.message}`;
+    case 'log-chunk': return `${event.stream} ${event.data.length} bytes`;
+    case 'log-end': return `${event.stream} ${event.error ?? ''}`;
+    case 'request': return `${event.request.id} ${event.request.method} ${event.request.path}?${event.request.query}`;
+    case 'request-closed': case 'request-drained': return event.id;
+  }
+}
+
+function messageText(frame: Uint8Array): string {
+  const message = decodeMessage(frame);
+  if (isRefusal(message)) return message.refused;
+  const inner = 'message' in message ? message.message : message;
+  const words = Object.entries(inner).filter(([, value]) => typeof value !== 'object' || value === null)
+    .map(([name, value]) => `${name}=${value}`);
+  const entries = 'entries' in inner ? ` entries=${inner.entries.length}` : '';
+  return `${message.kind} ${words.join(' ')}${entries}`;
+}
+
+/** The verdict, its last line the hash. `elapsedMs`: real time. */
+export function verdictText(result: RunResult, elapsedMs: number): string {
+  const { violation, plan, events, simulatedMs, settledAfterMs, entries, messages, hash } = result;
+  const speed = Math.round(simulatedMs / Math.max(1, elapsedMs));
+  const sums = `${seconds(simulatedMs)} simulated in ${seconds(elapsedMs)} (${speed}× real time), ${events} events, `
+    + `${messages} messages, ${entries} entries`;
+  if (violation === null) {
+    return [`PASS  ${sums}; as desired ${seconds(settledAfterMs ?? 0)} after the last fault`, `trace ${hash}`].join('\n');
+  }
+  const { oracle, message, atMs, event } = violation;
+  return [
+    `FAIL  ${oracle}: ${oracles[oracle]}`,
+    `      ${message}`,
+    `      at ${seconds(atMs)}, event ${event}; ${sums}`,
+    `      replay: npm run sim -- --seed ${plan.seed} --peers ${plan.peers} --minutes ${plan.minutes}`
+      + `${result.canary === null ? '' : ` --canary ${result.canary}`} --trace`,
+    `trace ${hash}`,
+  ].join('\n');
+}
+
+/** The last things that peers said before a violation. */
+export function notesText(result: RunResult, count: number): string {
+  return result.world.trace.notes().slice(-count).map(noteLine).join('\n');
+}
+
+const seconds = (ms: number): string => `${(ms / 1000).toFixed(ms < 100_000 ? 2 : 0)} s`;
+const clock = (ms: number): string => (ms / 1000).toFixed(6).padStart(12);
+const percent = (ppm: number): string => `${ppm / 10_000} %`;

@@ -1,0 +1,118 @@
+// One run: a world under its plan, with users, through chaos, healing and silence, to a verdict.
+
+import { splitKey } from '../cluster/ids.ts';
+import { digestOf } from '../cluster/state/digest.ts';
+import type { Canary } from './canary.ts';
+import { unsettled } from './check/convergence.ts';
+import type { ConvergenceView, Unsettled } from './check/convergence.ts';
+import type { Violation } from './check/oracle.ts';
+import type { FaultPlan } from './faults.ts';
+import { injectFaults } from './inject.ts';
+import type { SimRequest } from './ports/clients.ts';
+import { createWorld } from './world.ts';
+import type { World, WorldOptions } from './world.ts';
+import { startUsers } from './workload.ts';
+
+export interface RunResult {
+  readonly plan: FaultPlan;
+  readonly violation: Violation | null;
+  readonly hash: string;
+  readonly events: number;
+  readonly simulatedMs: number;
+  /** How long after the end of faults everything was as desired; null if it never was. */
+  readonly settledAfterMs: number | null;
+  readonly entries: number;
+  readonly messages: number;
+  readonly canary: Canary | null;
+  /** For the report of a violation. */
+  readonly world: World;
+}
+
+/** Machines start one after the other, the founder first. */
+const startEveryMs = 150;
+/** How often it is asked whether all is as desired. */
+const lookEveryMs = 500;
+/** So long nobody may write once all is as desired. */
+const silenceMs = 30_000;
+/** Clean-up after the last desired thing came about: statuses, Events, removed sandboxes. */
+const windDownMs = 60_000;
+/** A live peer that has not answered by then has forgotten the request. */
+const forgottenMs = 100_000;
+
+export function runPlan(plan: FaultPlan, options: WorldOptions = {}): RunResult {
+  const world = createWorld(plan, options);
+  const { heap, checker } = world;
+  for (const { number } of world.machines) heap.at((number - 1) * startEveryMs, () => world.start(number));
+  injectFaults(world);
+  startUsers(world);
+  world.run(plan.healMs);
+  const settledMs = awaitDesired(world, plan.healMs + plan.boundMs);
+  if (settledMs !== null) awaitSilence(world, heap.nowMs() + windDownMs);
+  world.run(plan.minutes * 60_000);
+  checkAnswered(world);
+  checker.clients.finish();
+  return {
+    plan, violation: world.violation(), hash: world.hash(), events: world.events(), simulatedMs: heap.nowMs(),
+    settledAfterMs: settledMs === null ? null : settledMs - plan.healMs, entries: checker.history.applied(),
+    messages: world.network.stats().sent, canary: options.canary ?? null, world,
+  };
+}
+
+/** Runs until all is as desired, and says when that was; null on a violation, of the bound for one. */
+export function awaitDesired(world: World, untilMs: number): number | null {
+  const { heap } = world;
+  let missing: Unsettled | null = null;
+  while (world.violation() === null && heap.nowMs() < untilMs) {
+    missing = unsettled(viewOf(world));
+    if (missing === null) return heap.nowMs();
+    world.run(Math.min(untilMs, heap.nowMs() + lookEveryMs));
+  }
+  if (missing !== null) {
+    world.report(missing.oracle, `${Math.round(world.plan.boundMs / 1000)} s after the last fault: ${missing.what}`);
+  }
+  return null;
+}
+
+/** All is as desired; soon after, nobody may write for a while, and all must stay as desired. */
+function awaitSilence(world: World, untilMs: number): void {
+  const { heap, checker: { history } } = world;
+  for (;;) {
+    const before = history.applied(), fromMs = heap.nowMs();
+    world.run(fromMs + silenceMs);
+    if (world.violation() !== null) return;
+    if (history.applied() === before) break;
+    if (heap.nowMs() < untilMs + silenceMs) continue;
+    const written = history.changes().filter(({ revision }) => revision > before).slice(-8)
+      .map(({ type, key, revision }) => `${type} ${splitKey(key).resource} ${splitKey(key).name} at ${revision}`);
+    world.report('silence', `${history.applied() - before} entries in ${silenceMs / 1000} s: ${written.join('; ')}`);
+    return;
+  }
+  const missing = unsettled(viewOf(world));
+  if (missing !== null) world.report(missing.oracle, `after a while of silence: ${missing.what}`);
+}
+
+function checkAnswered({ machines, heap, report }: World): void {
+  for (const { life, name } of machines) {
+    for (const { request, sinceMs } of life?.clients.waiting() ?? []) {
+      if (heap.nowMs() - sinceMs > forgottenMs) report('answered', `${name} has not answered ${lineOf(request)}`);
+    }
+  }
+}
+
+const lineOf = ({ method, path }: SimRequest): string => `${method} ${path}`;
+
+export function viewOf({ machines, checker: { history, containers } }: World): ConvergenceView {
+  return {
+    history, containers,
+    machines: machines.map(({ name, life, traffic, host }) => {
+      const caughtUp = life !== null && life.peer.status().phase === 'running';
+      return {
+        name, log: caughtUp ? life.peer.log() : null, applied: caughtUp ? life.peer.state().revision : 0,
+        routes: traffic.routes(), sandboxes: host.inspect().sandboxes,
+      };
+    }),
+  };
+}
+
+/** The digest of the committed state, for comparing runs. */
+export const digestOfRun = ({ world }: RunResult): string => digestOf(world.checker.history.state);

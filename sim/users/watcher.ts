@@ -1,0 +1,57 @@
+// A user that lists and watches one resource, as an informer does: list, watch from there, start again where it
+// broke off, list anew when the past is forgotten. Everything it is shown goes to the oracle.
+
+import { objectKey, resourceName } from '../../cluster/ids.ts';
+import type { ObjectKey } from '../../cluster/ids.ts';
+import type { KubeObject } from '../../cluster/api/types.ts';
+import type { ClientsOracle, Cursor, WatchEvent } from '../check/clients.ts';
+import type { UserClient } from './client.ts';
+
+export interface WatcherOptions {
+  /** `/api/v1/pods` … */
+  readonly path: string;
+  /** … whose keys begin with `core/pods/`. */
+  readonly prefix: string;
+  readonly oracle: ClientsOracle;
+}
+
+interface List { readonly metadata: { readonly resourceVersion: string }; readonly items: readonly KubeObject[] }
+interface Gone { readonly kind?: string; readonly code?: number }
+
+const retryMsMin = 50, retryMsMax = 2_000;
+
+export function startWatcher(client: UserClient, { path, prefix, oracle }: WatcherOptions): void {
+  const { random, name: who } = client;
+  const [group, plural] = prefix.split('/');
+  const resource = resourceName(`${group}/${plural}`);
+  const again = (work: () => void): void => client.later(random.between(retryMsMin, retryMsMax), work);
+
+  function list(): void {
+    const query = random.chance(1, 2) ? 'resourceVersion=0' : '';
+    client.call({ method: 'GET', path, query }, (result) => {
+      if (result === null || result.status !== 200) return again(list);
+      const { metadata, items } = result.object as unknown as List;
+      const revision = Number(metadata.resourceVersion);
+      const shown = new Map(items.map((item): [ObjectKey, string] => [
+        objectKey(resource, item.metadata.namespace ?? '', item.metadata.name), item.metadata.resourceVersion,
+      ]));
+      oracle.listed(prefix, revision, shown, who);
+      watch({ revision, seen: Infinity });
+    });
+  }
+
+  function watch(from: Cursor): void {
+    let cursor = from, forgotten = false;
+    oracle.resumed(prefix, cursor, who);
+    client.watch(path, `watch=1&allowWatchBookmarks=true&resourceVersion=${from.revision}`, {
+      line(text) {
+        const { type, object } = JSON.parse(text) as { type: string; object: KubeObject };
+        if (type === 'ERROR') forgotten = (object as unknown as Gone).code === 410;
+        else cursor = oracle.watched(prefix, cursor, { type: type as WatchEvent['type'], object }, who);
+      },
+      ended: () => again(() => { if (forgotten) list(); else watch({ revision: cursor.revision, seen: cursor.seen }); }),
+    }, (status) => again(() => { if (status === 410) list(); else watch(cursor); }));
+  }
+
+  again(list);
+}

@@ -1,0 +1,48 @@
+// Who uses the cluster in a run: users with applications, users that run jobs, users that share registers, and
+// informers. What always holds: what they ask for fits the machines, even while a rollout has pods to spare, so
+// that everything wanted can come about once faults are over.
+
+import { createRandom, hash32, hashText } from '../cluster/random.ts';
+import { machineCapacity } from './machine.ts';
+import { createUserClient } from './users/client.ts';
+import { startDeployer } from './users/deployer.ts';
+import { startJobber } from './users/jobber.ts';
+import { startRegistrar } from './users/registrar.ts';
+import { startWatcher } from './users/watcher.ts';
+import type { World } from './world.ts';
+
+const deployers = 3, jobbers = 2, registrars = 3;
+/** Of all machines' processors: what applications ask for together. The rest is for jobs and rollouts. */
+const applicationsPercent = 60;
+const jobCpuMilli = 100;
+const registers = ['register-1', 'register-2'] as const;
+
+const watched = [
+  ['/api/v1/pods', 'core/pods/'],
+  ['/apis/apps/v1/namespaces/default/deployments', 'apps/deployments/default/'],
+  ['/api/v1/namespaces/default/configmaps', 'core/configmaps/default/'],
+] as const;
+
+/** Starts all users of the world's plan. */
+export function startUsers(world: World): void {
+  const { plan, heap, checker } = world;
+  const client = (name: string) => createUserClient(world, name, createRandom(hash32(plan.seed, hashText(name))));
+  const during = { untilMs: plan.healMs, nowMs: heap.nowMs };
+  const share = Math.floor(plan.peers * machineCapacity.cpuMilli * applicationsPercent / 100 / deployers);
+  for (let n = 1; n <= deployers; n += 1) {
+    const user = client(`deployer-${n}`);
+    const cpuMilli = [100, 200, 300][user.random.below(3)] ?? 100;
+    // One pod more than wanted during a rollout, and ten millicores of a sidecar each.
+    const replicasMax = Math.min(8, Math.floor(share / (cpuMilli + 10)) - 1);
+    startDeployer(user, { name: `app-${n}`, cpuMilli, replicasMax: Math.max(1, replicasMax), ...during });
+  }
+  for (let n = 1; n <= jobbers; n += 1) {
+    startJobber(client(`jobber-${n}`), { name: `job-${n}`, cpuMilli: jobCpuMilli, ...during });
+  }
+  for (let n = 1; n <= registrars; n += 1) {
+    startRegistrar(client(`registrar-${n}`), { registers, oracle: checker.clients, ...during });
+  }
+  watched.forEach(([path, prefix], n) => {
+    startWatcher(client(`watcher-${n + 1}`), { path, prefix, oracle: checker.clients });
+  });
+}

@@ -1,0 +1,214 @@
+// The simulated world: machines, network and time. One event at a time is delivered to one peer; after each,
+// the oracles look. What always holds: a world is a function of its plan; the trace hash is over every event
+// that was delivered, so two runs with one hash were one run.
+
+import { assert } from '../cluster/assert.ts';
+import type { PeerEvent } from '../cluster/ports.ts';
+import { digestOf } from '../cluster/state/digest.ts';
+import { hashText } from '../cluster/random.ts';
+import { spoilState } from './canary.ts';
+import type { Canary } from './canary.ts';
+import { createChecker } from './check/checker.ts';
+import type { Checker } from './check/checker.ts';
+import type { Report, Violation } from './check/oracle.ts';
+import type { FaultPlan } from './faults.ts';
+import { createHeap } from './heap.ts';
+import type { SimHeap } from './heap.ts';
+import { boot, createMachine, halt } from './machine.ts';
+import type { Life, Machine, MachineWorld } from './machine.ts';
+import type { Ears, SimRequest } from './ports/clients.ts';
+import { createNetwork } from './ports/network.ts';
+import type { SimNetwork } from './ports/network.ts';
+import { createTrace } from './ports/trace.ts';
+import type { Note, SimTrace } from './ports/trace.ts';
+
+export interface World {
+  readonly plan: FaultPlan;
+  readonly heap: SimHeap;
+  readonly network: SimNetwork;
+  readonly checker: Checker;
+  readonly trace: SimTrace;
+  /** In order of their numbers. */
+  readonly machines: readonly Machine[];
+  machine(number: number): Machine;
+  /** Starts the process of a machine, if none runs and no fault keeps it down. */
+  start(number: number): void;
+  /** Kills the process; with `power`, the machine's containers too. */
+  crash(number: number, power?: boolean): void;
+  pause(number: number): void;
+  resume(number: number): void;
+  /** A user's request; the answer to `close` it is of no use once it has ended. */
+  request(number: number, request: SimRequest, ears: Ears): { close(): void };
+  /** Runs until that time, or until an oracle has something to say. */
+  run(untilMs: number): void;
+  readonly report: Report;
+  violation(): Violation | null;
+  events(): number;
+  /** 16 hex digits. */
+  hash(): string;
+}
+
+export interface WorldOptions {
+  readonly canary?: Canary | null;
+  /** One line per delivered event. */
+  readonly onEvent?: (line: EventLine) => void;
+  readonly onNote?: (note: Note) => void;
+}
+
+export interface EventLine {
+  readonly number: number; readonly atMs: number; readonly peer: string; readonly event: PeerEvent;
+}
+
+/** A peer that stopped by itself, as it may, is started again by whoever looks after it. */
+const restartMs = 1_000;
+/** When the canary in a state dies. */
+const spoilAtMs = 20_000;
+
+export function createWorld(plan: FaultPlan, options: WorldOptions = {}): World {
+  const heap = createHeap();
+  const network = createNetwork(heap, plan.seed, plan.links);
+  const trace = createTrace(heap.nowMs, options.onNote ?? null);
+  const hash = createRollingHash();
+  let events = 0;
+  let violation: Violation | null = null;
+  let spoiled = options.canary !== 'spoil-state';
+
+  const report: Report = (oracle, message) => {
+    violation ??= { oracle, message, atMs: heap.nowMs(), event: events };
+  };
+  const inner: MachineWorld = {
+    plan, scheduler: heap, network, trace, canary: options.canary ?? null, checker: () => checker, deliver,
+  };
+  const machines = Array.from({ length: plan.peers }, (_, i) => createMachine(inner, i + 1));
+  const checker = createChecker(report, machines.map(({ id, disk }) => ({ id, get synced() { return disk.synced; } })));
+
+  function machine(number: number): Machine {
+    const found = machines[number - 1];
+    assert(found !== undefined, `no peer ${number}`);
+    return found;
+  }
+
+  function deliver(to: Machine, run: number, event: PeerEvent): void {
+    const { life } = to;
+    if (life === null || life.run !== run || violation !== null) return;
+    if (life.paused) {
+      life.held.push(event);
+      return;
+    }
+    events += 1;
+    hash.add(heap.nowMs(), to.number, event);
+    options.onEvent?.({ number: events, atMs: heap.nowMs(), peer: to.name, event });
+    guarded(to, () => life.peer.deliver(event));
+    if (life.stopped !== null) return stoppedItself(to, life, life.stopped);
+    checker.after({ id: to.id, name: to.name, log: () => life.peer.log(), state: () => life.peer.state() });
+    if (!spoiled && heap.nowMs() >= spoilAtMs && to.number === 1) spoiled = spoilState(life.peer.state());
+  }
+
+  function guarded(at: Machine, work: () => void): void {
+    try {
+      work();
+    } catch (error) {
+      const text = error instanceof Error ? error.stack ?? error.message : String(error);
+      report('no-crash', `${at.name}: ${text}`);
+    }
+  }
+
+  function stoppedItself(at: Machine, life: Life, reason: string): void {
+    halt(inner, at);
+    const excused = reason === diskFailure || !life.member;
+    if (!excused) return report('no-crash', `${at.name} stopped: ${reason}`);
+    heap.at(heap.nowMs() + restartMs, () => start(at.number));
+  }
+
+  function start(number: number): void {
+    const one = machine(number);
+    if (one.life === null && one.holds === 0) guarded(one, () => boot(inner, one));
+  }
+
+  return {
+    plan, heap, network, checker, trace, machines, machine, start, report,
+    crash(number, power = false) {
+      const one = machine(number);
+      halt(inner, one);
+      if (power) one.host.powerOff();
+    },
+    pause(number) {
+      const { life } = machine(number);
+      if (life !== null) life.paused = true;
+    },
+    resume(number) {
+      const one = machine(number), { life } = one;
+      if (life === null || !life.paused) return;
+      life.paused = false;
+      for (const event of life.held.splice(0)) deliver(one, life.run, event);
+    },
+    request(number, request, ears) {
+      const { life } = machine(number);
+      if (life === null) {
+        heap.at(heap.nowMs() + 1, () => ears.broken('connection refused'));
+        return { close() { /* Nothing is open. */ } };
+      }
+      const id = life.clients.send(request, ears);
+      return { close: () => life.clients.close(id) };
+    },
+    run(untilMs) { while (violation === null && heap.step(untilMs)); },
+    violation: () => violation,
+    events: () => events,
+    hash: () => hash.text(machines.map(({ life }) => life === null ? '' : digestOf(life.peer.state())).join()),
+  };
+}
+
+/** What a disk that fails by plan says. */
+export const diskFailure = 'simulated: the sync failed';
+
+interface RollingHash {
+  add(atMs: number, peer: number, event: PeerEvent): void;
+  text(last: string): string;
+}
+
+function createRollingHash(): RollingHash {
+  let low = 0x811c9dc5, high = 0x9e3779b9;
+  return {
+    add(atMs, peer, event) {
+      low = Math.imul(low ^ Math.round(atMs * 1_000), 0x01000193);
+      low = Math.imul(low ^ peer ^ hashText(event.type), 0x85ebca6b);
+      low ^= keyOf(event);
+      low ^= low >>> 15;
+      high = Math.imul(high ^ low, 0xc2b2ae35) ^ (high >>> 13);
+    },
+    text: (last) => [hashText(last, low), high ^ low].map((word) => (word >>> 0).toString(16).padStart(8, '0')).join(''),
+  };
+}
+
+/** The fields by which two events of a type differ. */
+function keyOf(event: PeerEvent): number {
+  switch (event.type) {
+    case 'timer': return hashText(event.key);
+    case 'message': case 'join-message': return hashBytes(event.frame, hashText(event.from));
+    case 'feed': return hashBytes(event.frame, 1);
+    case 'dialled': return hashText(`${event.address} ${event.peer} ${event.error}`);
+    case 'disconnected': return hashText(event.peer);
+    case 'persisted': return event.token;
+    case 'snapshot-saved': return event.index;
+    case 'disk-failed': return hashText(event.message);
+    case 'runtime-done': return hashText(event.value, hashText(event.op));
+    case 'runtime-failed': return hashText(event.failure.message, hashText(event.op));
+    case 'container-changed': return hashText(event.container.state, hashText(event.container.id));
+    case 'sandbox-changed': return hashText(event.sandbox.id);
+    case 'container-gone': case 'sandbox-gone': return hashText(event.id);
+    case 'runtime-health': return hashText(event.message);
+    case 'log-chunk': return hashBytes(event.data, hashText(event.stream));
+    case 'log-end': return hashText(event.stream);
+    case 'request': return hashText(event.request.path, hashText(event.request.id));
+    case 'request-closed': case 'request-drained': return hashText(event.id);
+  }
+}
+
+/** Length, and the first and last bytes: what differs in the middle soon differs elsewhere. */
+function hashBytes(bytes: Uint8Array, seed: number): number {
+  let h = seed ^ bytes.length;
+  const cut = Math.min(bytes.length, 48), tail = Math.max(cut, bytes.length - 48);
+  for (let i = 0; i < cut; i += 1) h = Math.imul(h ^ (bytes[i] as number), 0x01000193);
+  for (let i = tail; i < bytes.length; i += 1) h = Math.imul(h ^ (bytes[i] as number), 0x01000193);
+  return h;
+}
