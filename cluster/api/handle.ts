@@ -33,9 +33,13 @@ export function freshness(request: ApiRequest): Freshness {
   if (isProblem(found) || found.type !== 'resource' || isProblem(query)) return { type: 'local' };
   if (request.method === 'POST' && found.name === '') return { type: 'local' };
   const wanted = query.get('resourceVersion') ?? '';
-  if (request.method !== 'GET' || wanted === '') return isWatch(query) ? { type: 'local' } : { type: 'linearizable' };
+  if (request.method !== 'GET') return { type: isWatch(query) ? 'local' : 'linearizable' };
+  if (wanted === '' && !isWatch(query)) return { type: 'linearizable' };
   const known = Number(wanted);
-  return known > 0 && Number.isSafeInteger(known) ? { type: 'at-least', revision: asRevision(known) } : { type: 'local' };
+  // Whatever revision will do, but some state there must be: nothing is not the cluster's state at any time, and
+  // what is told as of revision 0 can't be watched from.
+  return Number.isSafeInteger(known) && known >= 0
+    ? { type: 'at-least', revision: asRevision(Math.max(1, known)) } : { type: 'local' };
 }
 
 export function handle(request: ApiRequest, state: State, context: ApiContext): ApiResult {
