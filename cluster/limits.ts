@@ -102,6 +102,13 @@ export const limits = {
   commandOriginsMax: 2_048,
   /** Levels of nesting in a body: parsers and walks are recursive. Kubernetes' decoder allows 10,000. */
   bodyDepthMax: 200,
+  /** YAML takes ten times as long as JSON to read. kubectl turns it into JSON itself. */
+  yamlBytesMax: 512 * 1024,
+  queryParametersMax: 256,
+  /** Unknown and repeated fields that are named in one answer. */
+  complaintsMax: 10,
+  /** Bytes of JSON that the copies of one JSON patch may add: each could double the document. */
+  patchCopyBytesMax: 3 * 1024 * 1024,
   /** As in Kubernetes. */
   patchOperationsMax: 10_000,
   warningsMax: 20,

@@ -55,7 +55,8 @@ export function createCore(ports: Ports, config: PeerConfig, state: State, incar
   const core: Core = {
     ports, config, incarnation, state, self: ports.network.self, random: randomOf(ports),
     defer: deferrals.defer, arm: timers.arm, disarm: timers.disarm,
-    now: () => ports.clock.nowMs(),
+    // The core counts whole milliseconds, on every clock.
+    now: () => Math.floor(ports.clock.nowMs()),
     trace: (area, what, fields) => ports.trace.event(area, what, fields),
   };
   return { core, timers, deferrals };

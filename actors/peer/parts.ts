@@ -67,6 +67,7 @@ export function createParts(core: Core, timers: Timers, recovery: DiskRecovery, 
   /** When this peer last knew its state to be as new as the leader's. */
   let freshMs = 0;
   let removed = false;
+  let announced: boolean | null = null;
   const seen = new Map<PeerId, string>();
 
   const send = (to: PeerId, message: PeerMessage): void => core.ports.network.send(to, encodeMessage(message));
@@ -87,6 +88,7 @@ export function createParts(core: Core, timers: Timers, recovery: DiskRecovery, 
       reads.applied(index(core.state.revision));
       spread.committed(entries);
       lead();
+      if (changes.length > 0) announceReadiness();
     },
     installed(before) {
       commands.installed((id) => wasApplied(mutable(core.state), id));
@@ -120,6 +122,14 @@ export function createParts(core: Core, timers: Timers, recovery: DiskRecovery, 
     },
     failed: (message) => core.defer(() => hooks.stop(message)),
   });
+
+  /** Others should not wait for the next beat to hear that pods can run here, or can't. */
+  function announceReadiness(): void {
+    const { ready } = workers.ready();
+    if (ready === announced || hooks.phase() !== 'running') return;
+    announced = ready;
+    spread.beatNow();
+  }
 
   /** A leader's actors start once its state holds all that was committed before it led. */
   function lead(): void {
@@ -305,13 +315,14 @@ export function createParts(core: Core, timers: Timers, recovery: DiskRecovery, 
     clients: (event) => serving.event(event),
     containers(event) {
       switch (event.type) {
-        case 'runtime-done': case 'runtime-failed': return runtime.completed(event);
+        case 'runtime-done': case 'runtime-failed':
+          runtime.completed(event);
+          return announceReadiness();
         case 'log-chunk': return streams.chunk(event.stream, event.data);
         case 'log-end': return streams.ended(event.stream, event.error);
-        case 'runtime-health':
+        default:
           workers.fact(event);
-          return spread.beatNow();
-        default: return workers.fact(event);
+          return announceReadiness();
       }
     },
     log: describe, status,

@@ -1,5 +1,6 @@
 // A request's query, decoded and checked. Unknown parameters are passed over, as Kubernetes does.
 
+import { limits } from '../limits.ts';
 import { badRequest } from './status.ts';
 import type { Problem } from './status.ts';
 
@@ -8,22 +9,32 @@ export type Query = ReadonlyMap<string, string>;
 /** The first value of each parameter. */
 export function parseQuery(text: string): Query | Problem {
   const found = new Map<string, string>();
-  for (const pair of text.split('&')) {
+  const pairs = text.split('&');
+  if (pairs.length > limits.queryParametersMax) {
+    return badRequest(`the query has more than ${limits.queryParametersMax} parameters`);
+  }
+  for (const pair of pairs) {
     if (pair === '') continue;
-    const cut = pair.indexOf('='), name = cut < 0 ? pair : pair.slice(0, cut), value = cut < 0 ? '' : pair.slice(cut + 1);
-    try {
-      const key = decodeURIComponent(name.replaceAll('+', ' '));
-      if (!found.has(key)) found.set(key, decodeURIComponent(value.replaceAll('+', ' ')));
-    } catch {
-      return badRequest('the query is not percent-encoded as it should be');
-    }
+    const cut = pair.indexOf('='), name = decoded(cut < 0 ? pair : pair.slice(0, cut));
+    const value = decoded(cut < 0 ? '' : pair.slice(cut + 1));
+    if (name === null || value === null) return badRequest('the query is not percent-encoded as it should be');
+    if (!found.has(name)) found.set(name, value);
   }
   return found;
 }
 
+function decoded(text: string): string | null {
+  try {
+    return decodeURIComponent(text.replaceAll('+', ' '));
+  } catch {
+    return null;
+  }
+}
+
+/** As Kubernetes reads a boolean: given at all means true, unless it says `false` or `0`. */
 export function flag(query: Query, name: string): boolean {
   const value = query.get(name);
-  return value === '' || value === '1' || value === 'true' || value === 'True' || value === 'TRUE' || value === 't';
+  return value !== undefined && value.toLowerCase() !== 'false' && value !== '0';
 }
 
 /** A whole number ≥ 0; null where it is not given. */
@@ -32,7 +43,7 @@ export function wholeNumber(query: Query, name: string): number | null | Problem
   if (text === undefined || text === '') return null;
   const value = Number(text);
   if (!/^\d+$/.test(text) || !Number.isSafeInteger(value)) {
-    return badRequest(`invalid value of the query parameter ${name}: "${text}" is not a whole number of zero or more`);
+    return badRequest(`${name}: Invalid value: ${JSON.stringify(text)}: must be a whole number of zero or more`);
   }
   return value;
 }

@@ -59,7 +59,8 @@ export function nameOfResource(resource: Resource): ResourceName {
 function within(group: string, version: string, parts: readonly string[]): ResourceRoute | Problem {
   // `namespaces/x/pods` is about pods, `namespaces/x/status` about the namespace.
   const [first, second, third] = parts;
-  if (first === 'namespaces' && second !== undefined && third !== undefined && findResource(group, version, third) !== null) {
+  const inside = first === 'namespaces' && second !== undefined && third !== undefined;
+  if (inside && findResource(group, version, third) !== null) {
     return found(group, version, third, second, parts.slice(3));
   }
   return first === undefined ? noSuchPath() : found(group, version, first, '', parts.slice(1));
@@ -74,7 +75,8 @@ function found(
   if (namespace !== '' && !resource.namespaced) return noSuchPath();
   // An object of a namespaced kind is found in its namespace only.
   if (resource.namespaced && namespace === '' && name !== '') return noSuchPath();
-  if (subresource !== '' && !(resource.subresources as readonly string[]).includes(subresource)) return noSuchPath();
+  const known: readonly string[] = resource.subresources;
+  if (subresource !== '' && !known.includes(subresource)) return noSuchPath();
   return { type: 'resource', resource, resourceName: nameOfResource(resource), namespace, name, subresource };
 }
 

@@ -22,7 +22,8 @@ export interface Subject { readonly group: string; readonly resource: string; re
 const qualified = ({ group, resource }: Subject): string => group === '' ? resource : `${resource}.${group}`;
 
 function detailsOf(subject: Subject, name: string): Details {
-  return { ...name === '' ? {} : { name }, ...subject.group === '' ? {} : { group: subject.group }, kind: subject.resource };
+  const { group, resource } = subject;
+  return { ...name === '' ? {} : { name }, ...group === '' ? {} : { group }, kind: resource };
 }
 
 export function problem(code: number, reason: string, message: string, details?: Details): Problem {
@@ -39,7 +40,8 @@ export const badRequest = (message: string): Problem => problem(400, 'BadRequest
 export const notFound = (subject: Subject, name: string): Problem =>
   problem(404, 'NotFound', `${qualified(subject)} "${name}" not found`, detailsOf(subject, name));
 
-export const noSuchPath = (): Problem => problem(404, 'NotFound', 'the server could not find the requested resource');
+export const noSuchPath = (): Problem =>
+  problem(404, 'NotFound', 'the server could not find the requested resource');
 
 export const alreadyExists = (subject: Subject, name: string): Problem =>
   problem(409, 'AlreadyExists', `${qualified(subject)} "${name}" already exists`, detailsOf(subject, name));
@@ -64,7 +66,21 @@ export const unsupportedMediaType = (offered: string): Problem =>
   problem(415, 'UnsupportedMediaType',
     `the body of the request was in an unknown format - accepted media types include: ${offered}`);
 
-export const expired = (message: string): Problem => problem(410, 'Expired', message);
+/** `again`: a continue token with which the client may go on over the newest state. */
+export function expired(message: string, again?: string): Problem {
+  const { problem: status } = problem(410, 'Expired', message);
+  return again === undefined ? { problem: status } : { problem: { ...status, metadata: { continue: again } } };
+}
+
+export const tooLarge = (bytesMax: number): Problem =>
+  problem(413, 'RequestEntityTooLarge', `Request entity too large: limit is ${bytesMax}`);
+
+/** The client knows a revision that this peer does not have yet. */
+export function tooLargeRevision(wanted: number, current: number): Problem {
+  const message = `Too large resource version: ${wanted}, current: ${current}`;
+  const causes = [{ reason: 'ResourceVersionTooLarge', message: 'Too large resource version' }];
+  return problem(504, 'Timeout', message, { causes, retryAfterSeconds: 1 });
+}
 
 /** 422, with one cause per field. `subject.kind` names the kind in the message. */
 export function invalid(subject: Subject, name: string, causes: readonly StatusCause[]): Problem {
@@ -90,7 +106,8 @@ export function fromRefusal(refusal: Refusal, subject: Subject, name: string): P
         ...refusal.field === undefined ? {} : { field: refusal.field },
       }]);
     case 'Forbidden': return problem(403, 'Forbidden', refusal.message, about);
-    case 'Fenced': case 'TooOld': return problem(503, 'ServiceUnavailable', `${refusal.message}; please try again`);
+    case 'Fenced': case 'TooOld':
+      return problem(503, 'ServiceUnavailable', `${refusal.message}; please try again`);
   }
 }
 
@@ -112,10 +129,9 @@ export function subjectOf(resource: ResourceName): Subject {
 }
 
 export function problemResponse({ problem: status }: Problem): ApiResponse {
-  const retry: Record<string, string> = status.code === 429 || status.code === 503 ? { 'retry-after': '1' } : {};
-  return {
-    status: status.code, headers: { 'content-type': 'application/json', ...retry }, body: `${JSON.stringify(status)}\n`,
-  };
+  const again = status.code === 429 || status.code === 503 || status.details?.retryAfterSeconds !== undefined;
+  const headers = { 'content-type': 'application/json', ...again ? { 'retry-after': '1' } : {} };
+  return { status: status.code, headers, body: `${JSON.stringify(status)}\n` };
 }
 
 /** A refusal that is about no object: 401, 413, 429, 503, 504 and the like. */

@@ -240,7 +240,7 @@ export interface Lease extends KubeObject {
 
 /** meta/v1 Status: how every refusal reaches a client. */
 export interface Status {
-  readonly kind: 'Status'; readonly apiVersion: 'v1'; readonly metadata: Record<string, never>;
+  readonly kind: 'Status'; readonly apiVersion: 'v1'; readonly metadata: { readonly continue?: string };
   readonly status: 'Success' | 'Failure'; readonly message?: string; readonly reason?: string;
   readonly details?: {
     readonly name?: string; readonly group?: string; readonly kind?: string; readonly uid?: string;

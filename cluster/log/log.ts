@@ -86,6 +86,11 @@ export interface Log {
   };
 }
 
+const defaultBounds: LogBounds = {
+  appendBytesMax: limits.appendBytesMax, logEntriesKept: limits.logEntriesKept,
+  snapshotChunkBytes: limits.snapshotChunkBytes,
+};
+
 /** A log as the disk gave it back. Its first event must be `start`. */
 export function createLog(config: LogConfig, recovery: LogRecovery, random: Random): Log {
   const { hard, snapshot, entries: kept } = recovery;
@@ -93,7 +98,7 @@ export function createLog(config: LogConfig, recovery: LogRecovery, random: Rand
   assert(hard.term >= entries.lastTerm, `log: the disk's term ${hard.term} is below its last entry's`);
   const unsaved = recovery.unsaved === true;
   const log: Log = {
-    self: config.self, random, bounds: { ...limits, ...config.bounds }, nowMs: 0, started: false,
+    self: config.self, random, bounds: { ...defaultBounds, ...config.bounds }, nowMs: 0, started: false,
     term: hard.term, vote: hard.vote, role: 'learner', leader: null, heardMs: -Infinity, quietSinceMs: 0, electionTimeoutMs: 0,
     votes: new Map(), voteToken: 0, entries,
     configs: [createConfig(snapshot.index, snapshot.members)],

@@ -72,12 +72,13 @@ export function syncPeers(log: Log, leading: Leading): void {
   const { voters } = lastConfig(log.configs);
   const old = new Map(leading.peers.map((peer) => [peer.id, peer]));
   const others = voters.filter((id) => id !== log.self);
-  leading.peers = others.map((id) => old.get(id) ?? createProgress(log, leading, id));
+  leading.peers = others.map((id) => old.get(id) ?? createProgress(log, id));
 }
 
-function createProgress(log: Log, leading: Leading, id: PeerId): Progress {
+/** It probably has all but the entry that made it a voter, or this peer a leader. */
+function createProgress(log: Log, id: PeerId): Progress {
   return {
-    id, match: toIndex(0), next: toIndex(Math.max(leading.noop, log.entries.base + 1)), state: 'probe',
+    id, match: toIndex(0), next: toIndex(Math.max(log.entries.lastIndex, log.entries.base + 1)), state: 'probe',
     asked: false, inFlight: [], commit: toIndex(0), heardMs: log.nowMs, round: 0, roundMs: -Infinity,
     transfer: null,
   };

@@ -1,11 +1,13 @@
 // Keeps the orders and indexes of a state true to its objects. Called by `apply.ts` and when a snapshot is read.
 
 import { splitKey } from '../ids.ts';
-import type { ObjectKey } from '../ids.ts';
+import type { ObjectKey, ResourceName } from '../ids.ts';
 import { resources } from '../api/objects.ts';
 import type { KubeObject, Pod, Service } from '../api/types.ts';
 import { claim, release } from './allocate.ts';
-import type { MutableState, Shelf } from './state.ts';
+import { createShelf, put, take } from './shelf.ts';
+import type { Shelf } from './shelf.ts';
+import type { Keyed, MutableState, ResourceShelf } from './state.ts';
 
 /** Puts `object` in the place of what the key held; null takes it away. */
 export function place(state: MutableState, key: ObjectKey, object: KubeObject | null): void {
@@ -13,12 +15,10 @@ export function place(state: MutableState, key: ObjectKey, object: KubeObject | 
   const { resource } = splitKey(key);
   if (object === null) state.objects.delete(key);
   else state.objects.set(key, object);
-  let shelf = state.shelves.get(resource);
-  if (shelf === undefined) state.shelves.set(resource, shelf = { keys: [], objects: [], shared: false });
-  shelve(shelf, key, object);
-  if (resource === resources.pods) {
-    move(state.podsByNode, key, (before as Pod | null)?.spec.nodeName, (object as Pod | null)?.spec.nodeName);
-  }
+  const { shelf, ranges } = shelfOf(state, resource);
+  move(shelf, key, before, object);
+  ranges.clear();
+  if (resource === resources.pods) rebind(state, key, before as Pod | null, object as Pod | null);
   if (resource === resources.services) {
     if (before !== null) release(state.allocations, key, before as Service);
     if (object !== null) claim(state.allocations, key, object as Service);
@@ -26,59 +26,76 @@ export function place(state: MutableState, key: ObjectKey, object: KubeObject | 
   reown(state, key, before, object);
 }
 
-function shelve(shelf: Shelf, key: ObjectKey, object: KubeObject | null): void {
-  if (shelf.shared) {
-    shelf.keys = shelf.keys.slice();
-    shelf.objects = shelf.objects.slice();
-    shelf.shared = false;
+function shelfOf(state: MutableState, resource: ResourceName): ResourceShelf {
+  let found = state.shelves.get(resource);
+  if (found === undefined) {
+    state.shelves.set(resource, found = { shelf: createShelf(byPlace), ranges: new Map() });
   }
-  const at = lowerBound(shelf.keys, key);
-  const found = shelf.keys[at] === key;
-  if (object === null) {
-    if (!found) return;
-    shelf.keys.splice(at, 1);
-    shelf.objects.splice(at, 1);
-  } else if (found) {
-    shelf.objects[at] = object;
-  } else {
-    shelf.keys.splice(at, 0, key);
-    shelf.objects.splice(at, 0, object);
-  }
+  return found;
 }
 
-/** The first position whose key is not below `key`; appending in order is the common case. */
-export function lowerBound(keys: readonly string[], key: string): number {
-  const last = keys.length - 1;
-  if (last < 0 || (keys[last] as string) < key) return keys.length;
-  let low = 0, high = last;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if ((keys[middle] as string) < key) low = middle + 1;
-    else high = middle;
-  }
-  return low;
+function move<T>(shelf: Shelf<T>, key: ObjectKey, before: T | null, after: T | null): void {
+  if (after !== null) put(shelf, key, after, before !== null);
+  else if (before !== null) take(shelf, key, before);
+}
+
+/**
+ * The order of keys within one resource, by code unit: namespace and its slash, then name. So `a-b` comes before
+ * `a`, as in Kubernetes' own store. Cluster-scoped objects have no namespace.
+ */
+function byPlace(a: KubeObject, b: KubeObject): number {
+  return comparePlace(a, b.metadata.namespace ?? '', b.metadata.name);
+}
+
+export function comparePlace({ metadata }: KubeObject, namespace: string, name: string): number {
+  const own = metadata.namespace ?? '';
+  return own === namespace ? compareText(metadata.name, name) : compareText(`${own}/`, `${namespace}/`);
+}
+
+export function compareText(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
+
+function rebind(state: MutableState, key: ObjectKey, before: Pod | null, after: Pod | null): void {
+  const from = before?.spec.nodeName ?? '', to = after?.spec.nodeName ?? '';
+  if (from !== '' && from !== to) leave(state.podsByNode, from, key, before as Pod);
+  if (to !== '') enter(state.podsByNode, to, key, after as Pod, from === to, byPlace);
 }
 
 function reown(state: MutableState, key: ObjectKey, before: KubeObject | null, after: KubeObject | null): void {
-  const old = before?.metadata.ownerReferences, now = after?.metadata.ownerReferences;
-  if (old === now) return;
-  for (const { uid } of old ?? []) take(state.byOwner, uid, key);
-  for (const { uid } of now ?? []) add(state.byOwner, uid, key);
+  const old = ownersOf(before), now = ownersOf(after);
+  if (old.length === 0 && now.length === 0) return;
+  for (const uid of old) {
+    if (!now.includes(uid)) leave(state.byOwner, uid, key, { key, object: before as KubeObject });
+  }
+  for (const uid of now) {
+    enter(state.byOwner, uid, key, { key, object: after as KubeObject }, old.includes(uid), byKey);
+  }
 }
 
-function move(index: Map<string, Set<ObjectKey>>, key: ObjectKey, from: string | undefined, to: string | undefined): void {
-  if (from === to) return;
-  if (from !== undefined && from !== '') take(index, from, key);
-  if (to !== undefined && to !== '') add(index, to, key);
+const noOwners: readonly string[] = [];
+
+/** Each uid once, however often it is named. */
+function ownersOf(object: KubeObject | null): readonly string[] {
+  const owners = object?.metadata.ownerReferences;
+  if (owners === undefined || owners.length === 0) return noOwners;
+  return owners.length === 1 ? [owners[0]?.uid ?? ''] : [...new Set(owners.map(({ uid }) => uid))];
 }
 
-function add(index: Map<string, Set<ObjectKey>>, name: string, key: ObjectKey): void {
-  const keys = index.get(name);
-  if (keys === undefined) index.set(name, new Set([key]));
-  else keys.add(key);
+const byKey = (a: Keyed, b: Keyed): number => compareText(a.key, b.key);
+
+function enter<T>(
+  index: Map<string, Shelf<T>>, name: string, key: ObjectKey, item: T, known: boolean,
+  compare: (a: T, b: T) => number,
+): void {
+  let shelf = index.get(name);
+  if (shelf === undefined) index.set(name, shelf = createShelf(compare));
+  put(shelf, key, item, known);
 }
 
-function take(index: Map<string, Set<ObjectKey>>, name: string, key: ObjectKey): void {
-  const keys = index.get(name);
-  if (keys?.delete(key) === true && keys.size === 0) index.delete(name);
+function leave<T>(index: Map<string, Shelf<T>>, name: string, key: ObjectKey, item: T): void {
+  const shelf = index.get(name);
+  if (shelf === undefined) return;
+  take(shelf, key, item);
+  if (shelf.size === 0) index.delete(name);
 }

@@ -1,73 +1,73 @@
 // Reading the state. Every list is sorted by key (namespace, then name, by code unit) and must not be changed by
-// who gets it; it stays as it is when the state moves on.
+// who gets it; it stays as it is when the state moves on, and is the same array until something in it changes.
 
+import { objectKey } from '../ids.ts';
 import type { ObjectKey, ResourceName, Revision } from '../ids.ts';
 import type { KubeObject, Pod } from '../api/types.ts';
-import { lowerBound } from './indexes.ts';
+import { comparePlace, compareText } from './indexes.ts';
+import { inOrder, lowerBound } from './shelf.ts';
 import { mutable } from './state.ts';
-import type { Shelf, State } from './state.ts';
+import type { Keyed, State } from './state.ts';
 
-export interface Keyed { readonly key: ObjectKey; readonly object: KubeObject }
+export type { Keyed } from './state.ts';
+
+const nothing: readonly never[] = [];
 
 export function get<T extends KubeObject>(state: State, key: ObjectKey): T | null {
   return (state.objects.get(key) ?? null) as T | null;
 }
 
-/** All objects of a resource, or of one namespace of it. O(result). */
+/** All objects of a resource, or of one namespace of it. O(1) if nothing of the resource changed since. */
 export function list<T extends KubeObject>(state: State, resource: ResourceName, namespace?: string): readonly T[] {
-  const shelf = mutable(state).shelves.get(resource);
-  if (shelf === undefined) return [];
-  if (namespace === undefined || namespace === '') {
-    shelf.shared = true;
-    return shelf.objects as readonly KubeObject[] as readonly T[];
+  const of = mutable(state).shelves.get(resource);
+  if (of === undefined) return nothing;
+  const all = inOrder(of.shelf);
+  if (namespace === undefined || namespace === '') return all as readonly KubeObject[] as readonly T[];
+  let cut = of.ranges.get(namespace);
+  if (cut === undefined) {
+    cut = range(all, namespace);
+    // Namespaces that don't exist are not remembered: a reader may name any.
+    if (cut.length > 0) of.ranges.set(namespace, cut);
   }
-  const [from, to] = rangeOf(shelf, `${resource}/${namespace}/`);
-  return shelf.objects.slice(from, to) as readonly KubeObject[] as readonly T[];
+  return cut as readonly KubeObject[] as readonly T[];
 }
 
-/** The position range of the keys that begin with `prefix`, which ends in a slash. */
-function rangeOf(shelf: Shelf, prefix: string): readonly [number, number] {
-  // '0' follows '/' in code-unit order, so this is the first key beyond the prefix.
-  return [lowerBound(shelf.keys, prefix), lowerBound(shelf.keys, `${prefix.slice(0, -1)}0`)];
+function range(all: readonly KubeObject[], namespace: string): readonly KubeObject[] {
+  const from = lowerBound(all, (object) => comparePlace(object, namespace, ''));
+  const to = lowerBound(all, ({ metadata }) =>
+    compareText(`${metadata.namespace ?? ''}/`, `${namespace}/`) <= 0 ? -1 : 1, from);
+  return from === 0 && to === all.length ? all : all.slice(from, to);
 }
 
-/** Pods bound to a node, whatever their phase, sorted by key. */
+/** Pods bound to a node, whatever their phase. */
 export function podsOnNode(state: State, node: string): readonly Pod[] {
-  return sorted(state, mutable(state).podsByNode.get(node)).map(({ object }) => object as Pod);
+  const shelf = mutable(state).podsByNode.get(node);
+  return shelf === undefined ? nothing : inOrder(shelf);
 }
 
-/** Objects that name this uid among their owners, sorted by key. */
+/** Objects that name this uid among their owners. */
 export function dependents(state: State, ownerUid: string): readonly Keyed[] {
-  return sorted(state, mutable(state).byOwner.get(ownerUid));
+  const shelf = mutable(state).byOwner.get(ownerUid);
+  return shelf === undefined ? nothing : inOrder(shelf);
 }
 
-function sorted(state: State, keys: ReadonlySet<ObjectKey> | undefined): Keyed[] {
-  if (keys === undefined) return [];
-  return [...keys].sort().map((key) => ({ key, object: state.objects.get(key) as KubeObject }));
-}
-
-/** Everything in a namespace, sorted by key. */
+/** Everything in a namespace; the Namespace itself is not in it. */
 export function objectsInNamespace(state: State, namespace: string): readonly Keyed[] {
-  const found: Keyed[] = [];
-  for (const resource of [...mutable(state).shelves.keys()].sort()) {
-    const shelf = mutable(state).shelves.get(resource) as Shelf;
-    const [from, to] = rangeOf(shelf, `${resource}/${namespace}/`);
-    for (let at = from; at < to; at++) {
-      found.push({ key: shelf.keys[at] as ObjectKey, object: shelf.objects[at] as KubeObject });
-    }
-  }
-  return found;
+  return storedResources(state).flatMap((resource) =>
+    list(state, resource, namespace).map((object) => keyed(resource, object)));
 }
 
 /** Every key and object, sorted by key within each resource, resources sorted. For snapshots and slow checks. */
 export function everything(state: State): readonly Keyed[] {
-  const found: Keyed[] = [];
-  for (const resource of [...mutable(state).shelves.keys()].sort()) {
-    const shelf = mutable(state).shelves.get(resource) as Shelf;
-    shelf.keys.forEach((key, at) => found.push({ key, object: shelf.objects[at] as KubeObject }));
-  }
-  return found;
+  return storedResources(state).flatMap((resource) =>
+    list(state, resource).map((object) => keyed(resource, object)));
 }
+
+function keyed(resource: ResourceName, object: KubeObject): Keyed {
+  return { key: objectKey(resource, object.metadata.namespace ?? '', object.metadata.name), object };
+}
+
+const storedResources = (state: State): readonly ResourceName[] => [...mutable(state).shelves.keys()].sort();
 
 export const lastRevision = (state: State): Revision => state.revision;
 

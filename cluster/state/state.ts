@@ -5,9 +5,10 @@
 
 import { revision, term } from '../ids.ts';
 import type { ObjectKey, PeerId, ResourceName, Revision, Term } from '../ids.ts';
-import type { KubeObject } from '../api/types.ts';
+import type { KubeObject, Pod } from '../api/types.ts';
 import { createAllocations } from './allocate.ts';
 import type { Allocations } from './allocate.ts';
+import type { Shelf } from './shelf.ts';
 import type { Change } from './types.ts';
 
 export interface State {
@@ -18,8 +19,13 @@ export interface State {
   readonly objects: ReadonlyMap<ObjectKey, KubeObject>;
 }
 
-/** The sorted objects of one resource. `shared`: the arrays were handed out, and are copied before a change. */
-export interface Shelf { keys: ObjectKey[]; objects: KubeObject[]; shared: boolean }
+export interface Keyed { readonly key: ObjectKey; readonly object: KubeObject }
+
+/** The objects of one resource in order, and the lists of single namespaces cut from it since the last change. */
+export interface ResourceShelf {
+  readonly shelf: Shelf<KubeObject>;
+  readonly ranges: Map<string, readonly KubeObject[]>;
+}
 
 /** Which commands of one origin's run were applied. Everything up to `through` was, or can't be any more. */
 export interface CommandWindow {
@@ -37,9 +43,12 @@ export interface MutableState extends State {
   /** Two 32-bit words over the whole history of changes. */
   digest: readonly [number, number];
   readonly objects: Map<ObjectKey, KubeObject>;
-  readonly shelves: Map<ResourceName, Shelf>;
-  readonly podsByNode: Map<string, Set<ObjectKey>>;
-  readonly byOwner: Map<string, Set<ObjectKey>>;
+  readonly shelves: Map<ResourceName, ResourceShelf>;
+  /** By `spec.nodeName`. */
+  readonly podsByNode: Map<string, Shelf<Pod>>;
+  /** By the uid of each owner. */
+  readonly byOwner: Map<string, Shelf<Keyed>>;
+  /** By origin, the least recently used first. */
   readonly windows: Map<PeerId, CommandWindow>;
   readonly allocations: Allocations;
   readonly serviceCidr: string;

@@ -17,7 +17,9 @@ import { writeKubeconfig } from '../http/kubeconfig.ts';
 import { probeDocker } from '../ports/docker.ts';
 import { readSettings, writeSettings } from '../settings.ts';
 import type { RuntimeChoice, Settings } from '../settings.ts';
+import type { Node } from '../../cluster/api/types.ts';
 import { openClient } from './client.ts';
+import type { Client } from './client.ts';
 import { hello } from './hello.ts';
 import { createProgress } from './progress.ts';
 import type { Progress } from './progress.ts';
@@ -67,9 +69,23 @@ async function run(dir: string, flags: DevFlags, children: Map<string, ChildProc
     await launch(dir, `peer-${n}`, children);
   }
   await writeContexts(dir, flags);
+  await nodesReady(client, flags.peers, progress);
   progress.done(`${flags.peers} peer${flags.peers === 1 ? '' : 's'} running`);
   if (flags.hello === true) await hello(join(dir, 'kubeconfig'), progress);
   printNext(dir, flags);
+}
+
+/** A Deployment that comes before its nodes are ready would crowd on the first. */
+async function nodesReady(client: Client, wanted: number, progress: Progress): Promise<void> {
+  for (const deadline = Date.now() + startTimeoutMs; ;) {
+    const { items } = await client.json<{ items: Node[] }>('GET', '/api/v1/nodes');
+    const ready = items.filter(({ status }) =>
+      status?.conditions?.some(({ type, status: value }) => type === 'Ready' && value === 'True')).length;
+    progress.step(`waiting for the nodes: ${ready} of ${wanted} ready`);
+    if (ready >= wanted) return;
+    if (Date.now() > deadline) throw new Error(`only ${ready} of ${wanted} nodes became ready; see DIR/peer-i/log.txt`);
+    await new Promise((done) => setTimeout(done, 200));
+  }
 }
 
 /** The settings of peer n, kept from an earlier run where there was one. */

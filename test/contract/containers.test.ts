@@ -1,13 +1,21 @@
 // The containers contract, run on the simulated runtime and on the embedded one. Docker's has its own file.
 
+import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { test } from 'uvu';
+import * as assert from 'uvu/assert';
 import { createRandom } from '../../cluster/random.ts';
 import type { ContainersEvent, ContainerSpec } from '../../cluster/ports.ts';
+import { createProcessRuntime } from '../../runtime/ports/process.ts';
 import { createSimContainers, createSimHost } from '../../sim/ports/containers.ts';
 import { containersContract } from './containers.ts';
 import type { ContainersHarness, Program } from './containers.ts';
 
 containersContract(test, 'simulated', async () => simulated());
+if (process.platform === 'linux') containersContract(test, 'process', async () => embedded());
+else console.log('SKIP process: the embedded runtime needs Linux');
 
 /** A world of one machine: a list of (time, sequence), advanced by whoever waits. */
 function simulated(): ContainersHarness {
@@ -64,6 +72,53 @@ function simEnv(program: Program): ContainerSpec['env'] {
     case 'print-env': return [
       { name: 'SIM_PRINT_ENV', value: program.names.join('|') }, { name: 'SIM_EXIT_AFTER_MS', value: '0' },
     ];
+  }
+}
+
+/** The embedded runtime in a directory of its own. What a test leaves behind is an error. */
+function embedded(): ContainersHarness {
+  const dir = mkdtempSync(join(tmpdir(), 'shoal-contract-'));
+  const events: ContainersEvent[] = [];
+  const open = () => createProcessRuntime({ dir, hostIP: '127.0.0.200', deliver: (event) => events.push(event) });
+  let port = open();
+  const until = async (what: string, condition: () => boolean, ms = 60_000): Promise<void> => {
+    const deadline = performance.now() + ms;
+    while (!condition()) {
+      if (performance.now() > deadline) throw new Error(`${what}: did not come to pass within ${ms} ms`);
+      await sleep(5);
+    }
+  };
+  return {
+    port: () => port, events, until, missingImage: 'docker.io/library/nginx:1',
+    pass: (ms) => sleep(ms),
+    killPeer: () => port.close(),
+    async startPeer() { port = open(); },
+    program: (program) => ({ image: 'shoal.dev/host', command: ['/bin/sh', '-c', shellOf(program)], args: [] }),
+    async close() {
+      port.call('close', { call: 'list' });
+      const listed = () => events.find((event) => event.type === 'runtime-done' && event.op === 'close');
+      await until('the last list', () => listed() !== undefined);
+      const left = listed();
+      const sandboxes = left?.type === 'runtime-done' ? left.list?.sandboxes ?? [] : [];
+      for (const { id } of sandboxes) port.call(`close-${id}`, { call: 'remove-sandbox', id });
+      await until('the removal of all sandboxes', () => sandboxes.every(({ id }) =>
+        events.some((event) => event.type === 'runtime-done' && event.op === `close-${id}`)));
+      await port.close();
+      for (const part of ['sandboxes', 'containers']) assert.equal(readdirSync(join(dir, part)), []);
+      rmSync(dir, { recursive: true });
+      assert.not(existsSync(dir));
+    },
+  };
+}
+
+function shellOf(program: Program): string {
+  switch (program.does) {
+    case 'run': return "trap 'exit 0' TERM; echo ready; while :; do sleep 0.05; done";
+    case 'ignore-term': return "trap '' TERM; echo ready; while :; do sleep 1; done";
+    case 'exit': return [
+      ...program.lines.map((line) => `echo '${line}'`), `sleep ${program.afterMs / 1000}`, `exit ${program.code}`,
+    ].join('; ');
+    case 'print-env': return program.names.map((name) => `printf '%s=%s\\n' ${name} "$${name}"`).join('; ');
   }
 }
 
