@@ -3,9 +3,10 @@
 // ends with `N passed, N failed, N skipped`.
 //
 //     node test/run.ts [--only WORD] [--skip WORD]     WORD: a part of the file's path
+//     node test/run.ts --rewrite                       redraws the transcripts: only the files that hold some
 
 import { spawn } from 'node:child_process';
-import { globSync } from 'node:fs';
+import { globSync, readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 
 interface Result { passed: number; failed: number; skipped: number; output: string; seconds: number }
@@ -21,7 +22,10 @@ const argument = (name: string): string | undefined => {
 
 async function main(): Promise<void> {
   const only = argument('--only'), skip = argument('--skip');
+  const rewrite = process.argv.includes('--rewrite');
+  if (rewrite) process.env['REWRITE'] = '1';
   const files = globSync('test/**/*.test.ts').sort()
+    .filter((file) => !rewrite || /\btranscripts\(/.test(readFileSync(file, 'utf8')))
     .filter((file) => only === undefined || file.includes(only))
     .filter((file) => skip === undefined || !file.includes(skip));
   const total = { passed: 0, failed: 0, skipped: 0 };
