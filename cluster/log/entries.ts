@@ -98,7 +98,7 @@ export class Entries {
     return { entries: this.batch(first, this.commit, bytesMax), prevTerm };
   }
 
-  /** What may go once the state is saved at `saved`: all but a tail of `keep` entries, bounded in bytes too. */
+  /** What may go once the state is saved at `saved`: all but `keep` entries, fewer if they are large. */
   forgettable(saved: Index, keep: number): Index {
     const offset = this.head - this.base - 1;
     let bytes = 0, at: number = Math.min(saved, this.commit);

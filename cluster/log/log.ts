@@ -99,7 +99,8 @@ export function createLog(config: LogConfig, recovery: LogRecovery, random: Rand
   const unsaved = recovery.unsaved === true;
   const log: Log = {
     self: config.self, random, bounds: { ...defaultBounds, ...config.bounds }, nowMs: 0, started: false,
-    term: hard.term, vote: hard.vote, role: 'learner', leader: null, heardMs: -Infinity, quietSinceMs: 0, electionTimeoutMs: 0,
+    term: hard.term, vote: hard.vote, role: 'learner', leader: null,
+    heardMs: -Infinity, quietSinceMs: 0, electionTimeoutMs: 0,
     votes: new Map(), voteToken: 0, entries,
     configs: [createConfig(snapshot.index, snapshot.members)],
     durable: createDurable(unsaved ? snapshot.index : entries.lastIndex),

@@ -86,7 +86,7 @@ function byFitness(members: readonly LogMember[], caughtUp: CaughtUp): LogMember
   return [...members].sort((a, b) => at(b) - at(a) || compareIds(a.id, b.id));
 }
 
-/** A peer that has nothing yet knows no members and would vote for nobody; one far behind holds up commits. */
+/** A peer that has nothing yet knows no members and votes for nobody; one far behind holds up commits. */
 function isFit(member: LogMember, members: readonly LogMember[], caughtUp: CaughtUp): boolean {
   const best = members.reduce((most, each) => Math.max(most, caughtUp.get(each.id) ?? 0), 0);
   const applied = caughtUp.get(member.id) ?? 0;
