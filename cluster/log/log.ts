@@ -8,7 +8,7 @@
 // to `step` alone. Source: Ongaro & Ousterhout, "In Search of an Understandable Consensus Algorithm" (2014);
 // Ongaro's thesis (2014). The states of a follower's progress are those of etcd-io/raft.
 
-import { assert, unreachable } from '../assert.ts';
+import { unreachable } from '../assert.ts';
 import { index as toIndex, term as toTerm } from '../ids.ts';
 import type { Index, PeerId, Term } from '../ids.ts';
 import { limits } from '../limits.ts';
@@ -95,11 +95,12 @@ const defaultBounds: LogBounds = {
 export function createLog(config: LogConfig, recovery: LogRecovery, random: Random): Log {
   const { hard, snapshot, entries: kept } = recovery;
   const entries = new Entries(snapshot, kept);
-  assert(hard.term >= entries.lastTerm, `log: the disk's term ${hard.term} is below its last entry's`);
   const unsaved = recovery.unsaved === true;
+  // A write torn between entries and term: no vote of the entries' term can have left before it was whole.
+  const torn = entries.lastTerm > hard.term;
   const log: Log = {
     self: config.self, random, bounds: { ...defaultBounds, ...config.bounds }, nowMs: 0, started: false,
-    term: hard.term, vote: hard.vote, role: 'learner', leader: null,
+    term: torn ? entries.lastTerm : hard.term, vote: torn ? null : hard.vote, role: 'learner', leader: null,
     heardMs: -Infinity, quietSinceMs: 0, electionTimeoutMs: 0,
     votes: new Map(), voteToken: 0, entries,
     configs: [createConfig(snapshot.index, snapshot.members)],
@@ -108,10 +109,8 @@ export function createLog(config: LogConfig, recovery: LogRecovery, random: Rand
     told: { role: 'learner', term: toTerm(0), leader: null, ready: false, config: null, committed: false },
   };
   for (const entry of kept) if (entry.kind === 'config') log.configs.push(configOf(entry));
-  if (unsaved) {
-    log.durable.hardChanged = true;
-    log.durable.unsaved = kept;
-  }
+  log.durable.hardChanged = unsaved || torn;
+  if (unsaved) log.durable.unsaved = kept;
   return log;
 }
 

@@ -79,8 +79,8 @@ export function syncPeers(log: Log, leading: Leading): void {
 function createProgress(log: Log, id: PeerId): Progress {
   return {
     id, match: toIndex(0), next: toIndex(Math.max(log.entries.lastIndex, log.entries.base + 1)),
-    state: 'probe', asked: false, inFlight: [], commit: toIndex(0), heardMs: log.nowMs, round: 0, roundMs: -Infinity,
-    transfer: null,
+    state: 'probe', asked: false, inFlight: [], commit: toIndex(0),
+    heardMs: log.nowMs, round: 0, roundMs: -Infinity, transfer: null,
   };
 }
 

@@ -203,7 +203,8 @@ function execute(cluster: Cluster, peer: TestPeer, effect: OtherEffect): void {
       return say(cluster, peer, `refused ${effect.what}: ${effect.reason}`);
     case 'role': {
       const { role, term, leader, ready } = effect;
-      return say(cluster, peer, `role ${role} term ${term} leader ${leader ?? 'nobody'}${ready ? ' ready' : ''}`);
+      const more = ready ? ' ready' : '';
+      return say(cluster, peer, `role ${role} term ${term} leader ${leader ?? 'nobody'}${more}`);
     }
     case 'members': {
       const names = effect.members.map((each) => (each.voter ? each.id : `(${each.id})`)).join(' ');
