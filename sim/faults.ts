@@ -6,6 +6,7 @@
 
 import { createRandom, hash32, hashText } from '../cluster/random.ts';
 import type { Random } from '../cluster/random.ts';
+import type { PeerConfig } from '../actors/peer/core.ts';
 import type { ClockFault } from './ports/clock.ts';
 import type { ContainerFaults } from './ports/containers.ts';
 import type { DiskConditions } from './ports/disk.ts';
@@ -62,6 +63,8 @@ export interface FaultPlan {
   readonly disks: DiskConditions;
   /** Each peer's clocks, for the whole run. */
   readonly clocks: readonly ClockFault[];
+  /** Bounds of the log: small ones in many runs, so that snapshots and long catching up are met. */
+  readonly logBounds: NonNullable<PeerConfig['logBounds']>;
   /** In order of time. */
   readonly faults: readonly Fault[];
 }
@@ -98,6 +101,7 @@ export function drawPlan(seed: number, { peers, minutes, classes: allowed = faul
     },
     disks: { syncMsMin: 0.1, syncMsMax: random.between(1, 5) },
     clocks: Array.from({ length: peers }, () => drawClock(random, classes.includes('clocks'))),
+    logBounds: drawBounds(random),
     faults: faults.sort((a, b) => a.atMs - b.atMs || (a.kind < b.kind ? -1 : 1)),
   };
 }
@@ -107,6 +111,14 @@ function drawClock(random: Random, faulty: boolean): ClockFault {
   const ppmMax = random.chance(1, 4) ? 50_000 : 300, skewMsMax = random.chance(1, 4) ? 3_600_000 : 2_000;
   const driftPpm = random.between(-ppmMax, ppmMax), wallSkewMs = random.between(-skewMsMax, skewMsMax);
   return faulty ? { driftPpm, wallSkewMs } : { driftPpm: 0, wallSkewMs: 0 };
+}
+
+function drawBounds(random: Random): FaultPlan['logBounds'] {
+  const small = {
+    logEntriesBeforeSnapshot: random.between(10, 300), logEntriesKept: random.between(0, 100),
+    snapshotChunkBytes: random.between(200, 20_000), appendBytesMax: random.between(1_000, 50_000),
+  };
+  return random.chance(2, 3) ? small : {};
 }
 
 /** Each class, and each fault in it, draws from a generator of its own: none moves another. */

@@ -131,7 +131,7 @@ export function boot(world: MachineWorld, machine: Machine): void {
     run, clock, clients, detach: () => containers.detach(), paused: false, held: [], member: false, stopped: null,
     peer: undefined as unknown as Peer,
   } satisfies Life as { -readonly [K in keyof Life]: Life[K] };
-  life.peer = createPeer(ports, configOf(machine), found, (event) => follow(world, machine, life, event));
+  life.peer = createPeer(ports, configOf(machine, plan), found, (event) => follow(world, machine, life, event));
   machine.life = life;
   life.peer.start();
 }
@@ -174,11 +174,11 @@ function foundingRecovery({ number, id, name, address }: Machine, recovery: Disk
   return { ...recovery, log: bootstrapRecovery({ id, name, addresses: [address], voter: true }) };
 }
 
-function configOf({ number, name }: Machine): PeerConfig {
+function configOf({ number, name }: Machine, { logBounds }: FaultPlan): PeerConfig {
   const { metadata, type, data } = secretFromToken(token, tokenExpiryMs);
   return {
     name: nodeName(name), hostIP: `10.0.0.${number}`, apiPort: 6443, version: 'v1.36.0', capacity: machineCapacity,
-    labels: { 'kubernetes.io/hostname': name }, nodeInfo: {},
+    labels: { 'kubernetes.io/hostname': name }, nodeInfo: {}, logBounds,
     join: number === 1 ? null : { address: '10.0.0.1:7400', token: `${token.id}.${token.secret}` },
     founding: number !== 1 ? [] : [{
       resource: 'core/secrets', namespace: metadata.namespace, name: metadata.name, type, data,

@@ -19,6 +19,7 @@ export function planText(plan: FaultPlan): string {
     `  classes: ${classes.join(', ') || 'none'}${off.length === 0 ? '' : `; off: ${off.join(', ')}`}`,
     `  links: ${links.delay} ${links.delayMsMin} to ${links.delayMsMax} ms; disks sync in ${disks.syncMsMin} to `
       + `${disks.syncMsMax} ms`,
+    `  log: ${wordsOf(plan.logBounds) || 'the bounds of a real one'}`,
     ...plan.clocks.flatMap(({ driftPpm, wallSkewMs }, i) => (driftPpm === 0 && wallSkewMs === 0 ? []
       : [`  peer-${i + 1}: clock ${driftPpm} ppm fast, wall clock ${wallSkewMs} ms ahead`])),
     ...faults.map((fault) => `  ${seconds(fault.atMs).padStart(9)} + ${seconds(fault.forMs).padEnd(8)} ${faultText(fault)}`),
@@ -41,13 +42,14 @@ function faultText(fault: Fault): string {
     case 'pause': case 'disk-fails': case 'runtime-down': return `${fault.kind} ${fault.peer}`;
     case 'slow-disk': return `slow-disk ${fault.peer}: up to ${fault.conditions.syncMsMax} ms a sync`;
     case 'clock-jump': return `clock-jump ${fault.peer}: ${fault.skewMs} ms`;
-    case 'runtime': {
-      const words = Object.entries(fault.faults).filter(([, n]) => n > 0).map(([name, n]) => `${name} ${n}`);
-      return `runtime ${fault.peer}: ${words.join(', ')}`;
-    }
+    case 'runtime':
+      return `runtime ${fault.peer}: ${wordsOf(fault.faults)}`;
     case 'containers': return `containers ${fault.peer}: ${fault.how}, one in ${fault.oneIn}`;
   }
 }
+
+const wordsOf = (numbers: object): string =>
+  Object.entries(numbers).filter(([, n]) => n > 0).map(([name, n]) => `${name} ${n}`).join(', ');
 
 function linksText(links: readonly LinkName[]): string {
   return links.length > 12 ? `${links.length} links` : links.map(([from, to]) => `${from}→${to}`).join(' ');

@@ -58,7 +58,10 @@ export interface Consensus {
 export interface CommittedRange { readonly entries: readonly Entry[]; readonly prevTerm: Term }
 
 export function createConsensus(core: Core, recovery: LogRecovery, hooks: ConsensusHooks): Consensus {
-  const log = createLog({ self: core.self }, recovery, core.random);
+  const bounds = core.config.logBounds ?? {};
+  const entriesKept = bounds.logEntriesKept ?? limits.logEntriesKept;
+  const entriesMax = bounds.logEntriesBeforeSnapshot ?? limits.logEntriesBeforeSnapshot;
+  const log = createLog({ self: core.self, bounds }, recovery, core.random);
   const inbox: { readonly event: LogEvent; readonly batch: Batch | null }[] = [];
   const readers = new Map<number, (index: Index | null) => void>();
   let stepping = false;
@@ -123,7 +126,7 @@ export function createConsensus(core: Core, recovery: LogRecovery, hooks: Consen
       compaction.bytes += entry.data.length;
     }
     hooks.committed(entries, applied);
-    if (worthCompacting(compaction)) compact();
+    if (worthCompacting(compaction, entriesMax)) compact();
   }
 
   function install(meta: SnapshotMeta, data: Uint8Array): void {
@@ -145,7 +148,7 @@ export function createConsensus(core: Core, recovery: LogRecovery, hooks: Consen
   function compact(): void {
     const { meta, data } = snapshotNow();
     compaction = { saving: true, entries: 0, bytes: 0 };
-    core.ports.disk.saveSnapshot(meta, data, Math.max(0, meta.index - limits.logEntriesKept) as Index);
+    core.ports.disk.saveSnapshot(meta, data, Math.max(0, meta.index - entriesKept) as Index);
   }
 
   function snapshotNow(): { meta: SnapshotMeta; data: Uint8Array } {
@@ -180,9 +183,9 @@ export function createConsensus(core: Core, recovery: LogRecovery, hooks: Consen
 
 interface Compaction { saving: boolean; entries: number; bytes: number }
 
-function worthCompacting(since: Compaction): boolean {
+function worthCompacting(since: Compaction, entriesMax: number): boolean {
   if (since.saving) return false;
-  return since.entries >= limits.logEntriesBeforeSnapshot || since.bytes >= limits.logBytesBeforeSnapshot;
+  return since.entries >= entriesMax || since.bytes >= limits.logBytesBeforeSnapshot;
 }
 
 function membersOf(entry: Entry): readonly LogMember[] {

@@ -4,6 +4,7 @@
 import { fromU32 } from '../../cluster/random.ts';
 import type { Random } from '../../cluster/random.ts';
 import type { NodeName, PeerId } from '../../cluster/ids.ts';
+import type { LogBounds } from '../../cluster/log/log.ts';
 import type { Ports } from '../../cluster/ports.ts';
 import type { State } from '../../cluster/state/state.ts';
 import type { ActorClock } from '../services.ts';
@@ -22,6 +23,8 @@ export interface PeerConfig {
   readonly join: { readonly address: string; readonly token: string } | null;
   /** Objects that the founding peer puts into the new cluster's state: the cluster's CA. */
   readonly founding: readonly FoundingObject[];
+  /** Smaller bounds of the log than those of `limits.ts`, so that a simulation meets them sooner. */
+  readonly logBounds?: Partial<LogBounds> & { readonly logEntriesBeforeSnapshot?: number };
 }
 
 export interface FoundingObject {
