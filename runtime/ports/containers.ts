@@ -9,7 +9,7 @@ import { installTiny } from './image/install.ts';
 
 export interface ContainersOptions {
   readonly choice: RuntimeChoice;
-  /** The embedded runtime's home. */
+  /** The runtime's home. */
   readonly dir: string;
   /** Whose containers: the PeerId. */
   readonly owner: string;
@@ -29,7 +29,7 @@ export async function openContainers(options: ContainersOptions): Promise<Contai
   const docker = options.choice === 'process' ? null : await probeDocker();
   if (docker !== null) {
     options.log(`containers run in Docker ${docker.version}`);
-    const runtime = createDockerRuntime({ owner: options.owner, deliver: options.deliver });
+    const runtime = createDockerRuntime({ owner: options.owner, dir: options.dir, deliver: options.deliver });
     return Object.assign(runtime, { version: `docker://${docker.version}` });
   }
   if (options.choice === 'docker') {
@@ -39,7 +39,7 @@ export async function openContainers(options: ContainersOptions): Promise<Contai
     + 'they are not isolated from it');
   const tiny = installTiny(options.dir);
   const builtins = tiny === null ? {} : Object.fromEntries(builtinImages.map(({ name, entrypoint, command }) =>
-    [name, { path: tiny, args: [...entrypoint.slice(1), ...command] }]));
+    [name, { path: tiny, args: entrypoint.slice(1), defaultArgs: command }]));
   const runtime = createProcessRuntime({
     dir: options.dir, deliver: options.deliver, builtins, hostIP: options.hostIP, log: options.log,
   });

@@ -12,10 +12,12 @@ import type {
 import { builtinImages, imageArchive, sandboxImage } from './image/archive.ts';
 import type { BuiltinImage } from './image/archive.ts';
 import {
-  containerFact, containerName, failureOf, label, messageOf, podLabels, sandboxFact, statusOf,
+  containerName, failureOf, label, messageOf, podLabels, sandboxFact, statusOf,
 } from './docker/facts.ts';
 import { openDockerLog } from './docker/logs.ts';
 import type { DockerLog } from './docker/logs.ts';
+import { openMessages } from './docker/messages.ts';
+import type { Messages } from './docker/messages.ts';
 import { watchEngine } from './docker/watch.ts';
 
 export interface DockerOptions {
@@ -23,6 +25,8 @@ export interface DockerOptions {
   readonly socketPath?: string;
   /** Whose containers: the PeerId. */
   readonly owner: string;
+  /** Where the containers' termination messages are kept. */
+  readonly dir: string;
   readonly deliver: (event: ContainersEvent) => void;
 }
 
@@ -31,7 +35,9 @@ export interface DockerRuntime extends ContainersPort { close(): Promise<void> }
 type Done = Omit<Extract<ContainersEvent, { type: 'runtime-done' }>, 'type' | 'op'>;
 
 /** Does an engine answer, and which? Null where none does. */
-export async function probeDocker(socketPath?: string): Promise<{ version: string; architecture: string } | null> {
+export async function probeDocker(
+  socketPath?: string,
+): Promise<{ version: string; architecture: string } | null> {
   try {
     const version = await engine(socketPath).version();
     return { version: version.Version, architecture: version.Arch };
@@ -41,13 +47,14 @@ export async function probeDocker(socketPath?: string): Promise<{ version: strin
 }
 
 export function createDockerRuntime(options: DockerOptions): DockerRuntime {
-  const docker = engine(options.socketPath);
+  const docker = engine(options.socketPath), messages = openMessages(docker, options.dir);
+  const machine: Machine = { docker, owner: options.owner, messages };
   const logs = new Map<string, DockerLog>();
-  const watch = watchEngine(docker, options.owner, options.deliver);
+  const watch = watchEngine(docker, options.owner, messages.factOf, options.deliver);
   let closed = false;
   const deliver = (event: ContainersEvent): void => { if (!closed) options.deliver(event); };
   const carry = (op: string, call: RuntimeCall): void => {
-    perform(docker, options.owner, call).then(
+    perform(machine, call).then(
       (done) => deliver({ type: 'runtime-done', op, ...done }),
       (error: unknown) => deliver({ type: 'runtime-failed', op, failure: asFailure(error, call) }),
     );
@@ -80,17 +87,21 @@ function engine(socketPath?: string): Dockerode {
   return socketPath === undefined ? new Dockerode() : new Dockerode({ socketPath });
 }
 
-async function perform(docker: Dockerode, owner: string, call: RuntimeCall): Promise<Done> {
+/** The engine, whose containers are meant, and where their last words are. */
+interface Machine { readonly docker: Dockerode; readonly owner: string; readonly messages: Messages }
+
+async function perform(machine: Machine, call: RuntimeCall): Promise<Done> {
+  const { docker } = machine;
   switch (call.call) {
     case 'pull': return { value: await pull(docker, call.image) };
     case 'image': return { value: await imageId(docker, call.image) };
-    case 'create-sandbox': return createSandbox(docker, owner, call.sandbox);
-    case 'create-container': return createContainer(docker, owner, call.container);
-    case 'start-container': return start(docker, call.id);
+    case 'create-sandbox': return createSandbox(machine, call.sandbox);
+    case 'create-container': return createContainer(machine, call.container);
+    case 'start-container': return start(machine, call.id);
     case 'stop-container': return stop(docker, call.id, call.graceMs);
-    case 'remove-container': return remove(docker, call.id);
-    case 'remove-sandbox': return removeSandbox(docker, owner, call.id);
-    case 'list': return list(docker, owner);
+    case 'remove-container': return remove(machine, call.id);
+    case 'remove-sandbox': return removeSandbox(machine, call.id);
+    case 'list': return list(machine);
   }
 }
 
@@ -132,10 +143,11 @@ async function load(docker: Dockerode, image: BuiltinImage): Promise<string> {
 
 // ── sandboxes and containers ─────────────────────────────────────────────────────────────────────────────
 
-async function createSandbox(docker: Dockerode, owner: string, spec: SandboxSpec): Promise<Done> {
+async function createSandbox({ docker, owner }: Machine, spec: SandboxSpec): Promise<Done> {
   await load(docker, sandboxImage);
   const ports = spec.hostNetwork ? [] : spec.ports.filter((port) => port.hostPort > 0);
-  const binding = (port: SandboxSpec['ports'][number]): string => `${port.containerPort}/${port.protocol.toLowerCase()}`;
+  const binding = ({ containerPort, protocol }: SandboxSpec['ports'][number]): string =>
+    `${containerPort}/${protocol.toLowerCase()}`;
   const container = await createOrAdopt(docker, {
     name: containerName('POD', spec.pod, spec.attempt),
     Image: sandboxImage.name,
@@ -153,10 +165,11 @@ async function createSandbox(docker: Dockerode, owner: string, spec: SandboxSpec
   return { value: info.Id, sandbox: sandboxFact(info) };
 }
 
-async function createContainer(docker: Dockerode, owner: string, spec: ContainerSpec): Promise<Done> {
-  const shared = `container:${spec.sandbox}`;
+async function createContainer({ docker, owner, messages }: Machine, spec: ContainerSpec): Promise<Done> {
+  const shared = `container:${spec.sandbox}`, name = containerName(spec.name, spec.pod, spec.attempt);
+  const mount = messages.mount(name, spec);
   const container = await createOrAdopt(docker, {
-    name: containerName(spec.name, spec.pod, spec.attempt),
+    name,
     Image: spec.image,
     ...spec.command.length > 0 ? { Entrypoint: [...spec.command] } : {},
     ...spec.args.length > 0 ? { Cmd: [...spec.args] } : spec.command.length > 0 ? { Cmd: [] } : {},
@@ -166,20 +179,30 @@ async function createContainer(docker: Dockerode, owner: string, spec: Container
     Labels: {
       ...podLabels(owner, 'container', spec.pod, spec.attempt),
       [label.container]: spec.name, [label.sandbox]: spec.sandbox, [label.image]: spec.image,
+      ...spec.terminationMessagePolicy === 'FallbackToLogsOnError' ? { [label.messageFromLog]: 'true' } : {},
     },
     HostConfig: {
-      NetworkMode: shared, IpcMode: shared,
+      NetworkMode: shared, IpcMode: shared, Mounts: mount === null ? [] : [mount],
       CpuShares: Math.max(2, Math.floor((spec.cpuRequestMilli * 1024) / 1000)),
-      ...spec.cpuLimitMilli > 0 ? { CpuPeriod: 100_000, CpuQuota: Math.max(1000, spec.cpuLimitMilli * 100) } : {},
-      ...spec.memoryLimitBytes > 0 ? { Memory: spec.memoryLimitBytes, MemorySwap: spec.memoryLimitBytes } : {},
+      ...limitsOf(spec),
       LogConfig: { Type: 'json-file', Config: { 'max-size': '10m', 'max-file': '2' } },
     },
   });
   return { value: container.id };
 }
 
+function limitsOf({ cpuLimitMilli: cpu, memoryLimitBytes: memory }: ContainerSpec): Dockerode.HostConfig {
+  return {
+    ...cpu > 0 ? { CpuPeriod: 100_000, CpuQuota: Math.max(1000, cpu * 100) } : {},
+    // No swap on top of it, as in Kubernetes.
+    ...memory > 0 ? { Memory: memory, MemorySwap: memory } : {},
+  };
+}
+
 /** Creates, or finds the one of that name: it was made by an earlier run of this call. */
-async function createOrAdopt(docker: Dockerode, spec: Dockerode.ContainerCreateOptions): Promise<Dockerode.Container> {
+async function createOrAdopt(
+  docker: Dockerode, spec: Dockerode.ContainerCreateOptions,
+): Promise<Dockerode.Container> {
   try {
     return await docker.createContainer(spec);
   } catch (error) {
@@ -193,10 +216,10 @@ async function startIfStopped(container: Dockerode.Container): Promise<void> {
   await ignoring([304], container.start());
 }
 
-async function start(docker: Dockerode, id: string): Promise<Done> {
+async function start({ docker, messages }: Machine, id: string): Promise<Done> {
   const container = docker.getContainer(id);
   await startIfStopped(container);
-  return { value: id, container: containerFact(await container.inspect()) };
+  return { value: id, container: await messages.factOf(await container.inspect()) };
 }
 
 async function stop(docker: Dockerode, id: string, graceMs: number): Promise<Done> {
@@ -205,21 +228,38 @@ async function stop(docker: Dockerode, id: string, graceMs: number): Promise<Don
   return { value: id };
 }
 
-/** 404: gone already; 409: its removal is under way. */
-async function remove(docker: Dockerode, id: string): Promise<Done> {
-  await ignoring([404, 409], docker.getContainer(id).remove({ force: true, v: true }));
+async function remove(machine: Machine, id: string): Promise<Done> {
+  const name = await nameOf(machine.docker, id);
+  if (name !== null) await erase(machine, id, name);
   return { value: id };
 }
 
-async function removeSandbox(docker: Dockerode, owner: string, id: string): Promise<Done> {
+/** Null where it is gone. */
+async function nameOf(docker: Dockerode, id: string): Promise<string | null> {
+  try {
+    return (await docker.getContainer(id).inspect()).Name;
+  } catch (error) {
+    if (statusOf(error) === 404) return null;
+    throw error;
+  }
+}
+
+/** 404: gone already; 409: its removal is under way. */
+async function erase({ docker, messages }: Machine, id: string, name: string): Promise<void> {
+  await ignoring([404, 409], docker.getContainer(id).remove({ force: true, v: true }));
+  messages.drop(name);
+}
+
+async function removeSandbox(machine: Machine, id: string): Promise<Done> {
+  const { docker, owner } = machine;
   const inside = await docker.listContainers({
     all: true, filters: { label: [`${label.owner}=${owner}`, `${label.sandbox}=${id}`] },
   });
-  for (const container of inside) await remove(docker, container.Id);
-  return remove(docker, id);
+  for (const { Id, Names: [name = ''] } of inside) await erase(machine, Id, name);
+  return remove(machine, id);
 }
 
-async function list(docker: Dockerode, owner: string): Promise<Done> {
+async function list({ docker, owner, messages }: Machine): Promise<Done> {
   const found = await docker.listContainers({ all: true, filters: { label: [`${label.owner}=${owner}`] } });
   const sandboxes = [], containers = [];
   for (const { Id: id } of found) {
@@ -229,7 +269,7 @@ async function list(docker: Dockerode, owner: string): Promise<Done> {
     });
     if (info === null) continue;
     if (info.Config.Labels[label.kind] === 'sandbox') sandboxes.push(sandboxFact(info));
-    else containers.push(containerFact(info));
+    else containers.push(await messages.factOf(info));
   }
   return { value: '', list: { sandboxes, containers } };
 }
@@ -249,7 +289,9 @@ function asFailure(error: unknown, call: RuntimeCall): RuntimeFailure {
     case 'pull': return pullFailure(error, call.image);
     case 'create-sandbox': return failureOf(error, 'CreatePodSandboxError');
     case 'create-container': return failureOf(error, 'CreateContainerError');
-    case 'start-container': return failureOf(error, 'RunContainerError');
+    // A program that is not in the image is a 404 too.
+    case 'start-container':
+      return failureOf(error, /no such container/i.test(messageOf(error)) ? 'NotFound' : 'RunContainerError');
     default: return failureOf(error, statusOf(error) === 404 ? 'NotFound' : 'RuntimeUnavailable');
   }
 }

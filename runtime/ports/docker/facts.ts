@@ -15,11 +15,14 @@ export const label = {
   attempt: 'dev.shoal.attempt',
   sandbox: 'dev.shoal.sandbox',
   image: 'dev.shoal.image',
+  messageFromLog: 'dev.shoal.message-from-log',
 } as const;
 
 export type Labels = Readonly<Record<string, string>>;
 
-export function podLabels(owner: string, kind: 'sandbox' | 'container', pod: PodIdentity, attempt: number): Labels {
+export function podLabels(
+  owner: string, kind: 'sandbox' | 'container', pod: PodIdentity, attempt: number,
+): Labels {
   return {
     [label.owner]: owner, [label.kind]: kind, [label.podNamespace]: pod.namespace, [label.podName]: pod.name,
     [label.podUid]: pod.uid, [label.attempt]: String(attempt),
@@ -40,26 +43,36 @@ export function sandboxFact(info: Dockerode.ContainerInspectInfo): SandboxFact {
   };
 }
 
-export function containerFact(info: Dockerode.ContainerInspectInfo): ContainerFact {
+/** `said`: the termination message, where it has ended. */
+export function containerFact(info: Dockerode.ContainerInspectInfo, said = ''): ContainerFact {
   const labels = info.Config.Labels, { State: state } = info;
   const started = time(state.StartedAt);
   return {
-    id: info.Id, sandbox: labels[label.sandbox] ?? '', pod: podOf(labels), name: labels[label.container] ?? '',
-    attempt: Number(labels[label.attempt] ?? 0), image: labels[label.image] ?? info.Config.Image, imageId: info.Image,
-    state: state.Running ? 'running' : started > 0 || state.ExitCode !== 0 ? 'exited' : 'created',
+    id: info.Id, sandbox: labels[label.sandbox] ?? '', pod: podOf(labels),
+    name: labels[label.container] ?? '', attempt: Number(labels[label.attempt] ?? 0),
+    image: labels[label.image] ?? info.Config.Image, imageId: info.Image,
+    state: lifeOf(info),
     exitCode: state.ExitCode, oomKilled: state.OOMKilled,
     startedAtMs: started, finishedAtMs: state.Running ? 0 : time(state.FinishedAt),
-    message: state.Error,
+    message: state.Error === '' ? said : state.Error,
   };
 }
 
+/** A container that could not be started has never run, but it has ended. */
+export function lifeOf({ State: state }: Dockerode.ContainerInspectInfo): ContainerFact['state'] {
+  if (state.Running) return 'running';
+  return time(state.StartedAt) > 0 || state.ExitCode !== 0 ? 'exited' : 'created';
+}
+
 function firstAddress(info: Dockerode.ContainerInspectInfo): string {
-  return Object.values(info.NetworkSettings.Networks ?? {}).map((network) => network.IPAddress).find((ip) => ip) ?? '';
+  const networks = Object.values(info.NetworkSettings.Networks ?? {});
+  return networks.map((network) => network.IPAddress).find((ip) => ip !== '') ?? '';
 }
 
 function podOf(labels: Labels): PodIdentity {
   return {
-    namespace: labels[label.podNamespace] ?? '', name: labels[label.podName] ?? '', uid: labels[label.podUid] ?? '',
+    namespace: labels[label.podNamespace] ?? '', name: labels[label.podName] ?? '',
+    uid: labels[label.podUid] ?? '',
   };
 }
 

@@ -1,19 +1,23 @@
 // The engine's events, turned into facts; and whether the engine answers at all.
 //
-// What always holds: each event makes us inspect and report what is, so a repeated or late event does no harm;
-// after a break in the stream `runtime-health up` tells the owner to list again; reconnecting backs off to 5 s.
+// What always holds: each event makes us inspect and report what is, so a repeated or late event does no
+// harm; after a break in the stream `runtime-health up` tells the owner to list again; reconnecting backs off
+// to 5 s.
 
 import type Dockerode from 'dockerode';
 import type { Readable } from 'node:stream';
 import type { ContainersEvent } from '../../../cluster/ports.ts';
-import { containerFact, label, messageOf, sandboxFact, statusOf } from './facts.ts';
+import { label, messageOf, sandboxFact, statusOf } from './facts.ts';
+import type { FactOf } from './messages.ts';
 
 const actions = ['start', 'die', 'oom', 'destroy', 'stop', 'pause', 'unpause'];
 const reconnectMsMin = 200, reconnectMsMax = 5_000;
 
 export interface EngineWatch { close(): Promise<void> }
 
-export function watchEngine(docker: Dockerode, owner: string, deliver: (event: ContainersEvent) => void): EngineWatch {
+export function watchEngine(
+  docker: Dockerode, owner: string, factOf: FactOf, deliver: (event: ContainersEvent) => void,
+): EngineWatch {
   let closed = false, up: boolean | null = null, waitMs = reconnectMsMin;
   let stream: Readable | null = null, timer: NodeJS.Timeout | null = null;
 
@@ -60,14 +64,16 @@ export function watchEngine(docker: Dockerode, owner: string, deliver: (event: C
   function event({ Action: action, Actor: { ID: id, Attributes: attributes } }: EngineEvent): void {
     const sandbox = attributes[label.kind] === 'sandbox';
     if (action === 'destroy') return gone(id, sandbox);
-    docker.getContainer(id).inspect().then((info) => {
-      if (closed) return;
-      if (sandbox) deliver({ type: 'sandbox-changed', sandbox: sandboxFact(info) });
-      else deliver({ type: 'container-changed', container: containerFact(info) });
-    }, (error: unknown) => {
+    look(id, sandbox).then((found) => { if (!closed) deliver(found); }, (error: unknown) => {
       // Gone between the event and the look: its `destroy` follows. Anything else shows in the next list.
       if (statusOf(error) === 404) gone(id, sandbox);
     });
+  }
+
+  async function look(id: string, sandbox: boolean): Promise<ContainersEvent> {
+    const info = await docker.getContainer(id).inspect();
+    if (sandbox) return { type: 'sandbox-changed', sandbox: sandboxFact(info) };
+    return { type: 'container-changed', container: await factOf(info) };
   }
 
   function gone(id: string, sandbox: boolean): void {
