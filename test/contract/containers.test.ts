@@ -79,7 +79,8 @@ function simEnv(program: Program): ContainerSpec['env'] {
 function embedded(): ContainersHarness {
   const dir = mkdtempSync(join(tmpdir(), 'shoal-contract-'));
   const events: ContainersEvent[] = [];
-  const open = () => createProcessRuntime({ dir, hostIP: '127.0.0.200', deliver: (event) => events.push(event) });
+  const deliver = (event: ContainersEvent): void => { events.push(event); };
+  const open = () => createProcessRuntime({ dir, hostIP: '127.0.0.200', deliver });
   let port = open();
   const until = async (what: string, condition: () => boolean, ms = 60_000): Promise<void> => {
     const deadline = performance.now() + ms;
@@ -93,7 +94,8 @@ function embedded(): ContainersHarness {
     pass: (ms) => sleep(ms),
     killPeer: () => port.close(),
     async startPeer() { port = open(); },
-    program: (program) => ({ image: 'shoal.dev/host', command: ['/bin/sh', '-c', shellOf(program)], args: [] }),
+    program: (program) =>
+      ({ image: 'shoal.dev/host', command: ['/bin/sh', '-c', shellOf(program)], args: [] }),
     async close() {
       port.call('close', { call: 'list' });
       const listed = () => events.find((event) => event.type === 'runtime-done' && event.op === 'close');
@@ -116,7 +118,8 @@ function shellOf(program: Program): string {
     case 'run': return "trap 'exit 0' TERM; echo ready; while :; do sleep 0.05; done";
     case 'ignore-term': return "trap '' TERM; echo ready; while :; do sleep 1; done";
     case 'exit': return [
-      ...program.lines.map((line) => `echo '${line}'`), `sleep ${program.afterMs / 1000}`, `exit ${program.code}`,
+      ...program.lines.map((line) => `echo '${line}'`),
+      `sleep ${program.afterMs / 1000}`, `exit ${program.code}`,
     ].join('; ');
     case 'print-env': return program.names.map((name) => `printf '%s=%s\\n' ${name} "$${name}"`).join('; ');
   }

@@ -231,9 +231,9 @@ function lives(run: Run): void {
     assert.is((await listed()).sandboxes.length, 1);
   });
 
-  run('a container runs and exits with its code', async ({ sandbox, create, start, exited, pod, listed }) => {
-    const { id: box } = await sandbox();
-    const id = await create(box, { does: 'exit', code: 3, afterMs: 200, lines: [] });
+  run('a container runs and exits with its code', async (bench) => {
+    const { sandbox, create, start, exited, pod, listed, harness } = bench;
+    const box = (await sandbox()).id, id = await create(box, { does: 'exit', code: 3, afterMs: 200, lines: [] });
     const created = (await listed()).containers;
     assert.equal(created.map((fact) => [fact.id, fact.state, fact.startedAtMs]), [[id, 'created', 0]]);
     const fact = await start(id);
@@ -241,7 +241,7 @@ function lives(run: Run): void {
     assert.ok(fact.startedAtMs > 0);
     assert.equal(fact.pod, pod);
     assert.is(fact.sandbox, box);
-    assert.is(fact.name, 'main');
+    assert.equal([fact.name, fact.image], ['main', harness.program({ does: 'run' }).image], 'as in the spec');
     const end = await exited(id);
     assert.is(end.exitCode, 3);
     assert.is(end.oomKilled, false);
