@@ -1,40 +1,54 @@
-// Gives out what must be unique in the cluster: cluster IPs and node ports of Services. It runs inside `apply`, so
-// that no two peers can ever give out the same one.
-// What always holds: the tables hold exactly what the stored Services hold; which one is given is a function of
-// the Service's uid and the tables.
-// Source: Kubernetes' ipallocator and portallocator (messages), Service API (ranges).
+// Gives out what must be unique in the cluster: cluster IPs and node ports of Services. It runs inside
+// `apply`, so that no two peers can ever give out the same one.
+// What always holds: between commands the tables hold exactly what the stored Services hold; which one is
+// given is a function of the Service's uid and the tables.
+// Source: Kubernetes' ipallocator and portallocator (bands, messages), pkg/registry/core/service (what is
+// kept).
 
+import { assert } from '../assert.ts';
 import { hashText } from '../random.ts';
 import type { ObjectKey } from '../ids.ts';
 import type { Service, ServicePort } from '../api/types.ts';
+import { invalid } from './refusals.ts';
 import type { Refusal } from './types.ts';
 
 export interface Allocations {
   /** The service range: its first address as a number, and how many addresses it has. */
   readonly base: number;
   readonly size: number;
-  readonly addresses: Map<string, ObjectKey>;
-  readonly ports: Map<string, ObjectKey>;
+  readonly addresses: Map<number, ObjectKey>;
+  readonly ports: Map<number, ObjectKey>;
 }
 
 const nodePortMin = 30_000, nodePortMax = 32_767;
-/** `default/kubernetes` has the first address, as in Kubernetes. */
+/** `default/kubernetes` has the first address, as in Kubernetes; nobody else gets it unasked. */
 const kubernetesService = 'core/services/default/kubernetes';
 
 export function createAllocations(cidr: string): Allocations {
-  const [address = '', bits = '16'] = cidr.split('/');
-  return { base: toNumber(address), size: 2 ** (32 - Number(bits)), addresses: new Map(), ports: new Map() };
+  const range = parseCidr(cidr);
+  assert(range !== null, `not a range of IPv4 addresses for Services (/8 … /30): ${cidr}`);
+  return { ...range, addresses: new Map(), ports: new Map() };
+}
+
+/** The first address and the size of a range such as `10.96.0.0/16`; null for what can't serve as one. */
+export function parseCidr(cidr: string): { readonly base: number; readonly size: number } | null {
+  const [address = '', length = '', ...rest] = cidr.split('/');
+  const base = toNumber(address), bits = /^\d{1,2}$/.test(length) ? Number(length) : NaN;
+  if (rest.length > 0 || Number.isNaN(base) || !(bits >= 8 && bits <= 30)) return null;
+  const size = 2 ** (32 - bits);
+  return base % size === 0 ? { base, size } : null;
 }
 
 export function claim(tables: Allocations, key: ObjectKey, service: Service): void {
-  if (hasAddress(service)) tables.addresses.set(service.spec.clusterIP as string, key);
+  const ip = addressOf(service);
+  if (ip !== null) tables.addresses.set(ip, key);
   for (const port of nodePortsOf(service)) tables.ports.set(port, key);
 }
 
+/** Gives back what the Service holds; what another has taken over meanwhile stays there. */
 export function release(tables: Allocations, key: ObjectKey, service: Service): void {
-  if (hasAddress(service) && tables.addresses.get(service.spec.clusterIP as string) === key) {
-    tables.addresses.delete(service.spec.clusterIP as string);
-  }
+  const ip = addressOf(service);
+  if (ip !== null && tables.addresses.get(ip) === key) tables.addresses.delete(ip);
   for (const port of nodePortsOf(service)) if (tables.ports.get(port) === key) tables.ports.delete(port);
 }
 
@@ -43,121 +57,168 @@ export function allocate(
   tables: Allocations, key: ObjectKey, service: Service, before: Service | null,
 ): Service | Refusal {
   const addressed = withAddress(tables, key, service, before);
-  if ('reason' in addressed) return addressed;
-  return withNodePorts(tables, key, addressed, before);
+  return 'reason' in addressed ? addressed : withNodePorts(tables, key, addressed, before);
 }
+
+// ── addresses ────────────────────────────────────────────────────────────────────────────────────────────
 
 function withAddress(
   tables: Allocations, key: ObjectKey, service: Service, before: Service | null,
 ): Service | Refusal {
   const { spec } = service;
-  if (spec.type === 'ExternalName') return without(service);
-  const kept = before !== null && hasAddress(before) ? before.spec.clusterIP : undefined;
+  if (spec.type === 'ExternalName') {
+    const { clusterIP: _ip, clusterIPs: _ips, ...rest } = spec;
+    return { ...service, spec: rest };
+  }
+  const kept = before === null || before.spec.type === 'ExternalName' ? '' : before.spec.clusterIP ?? '';
   const wanted = spec.clusterIP ?? '';
-  if (wanted === 'None') return { ...service, spec: { ...spec, clusterIPs: ['None'] } };
-  if (kept !== undefined && wanted !== '' && wanted !== kept) {
+  if (kept !== '' && wanted !== '' && wanted !== kept) {
     return invalid(key, 'spec.clusterIPs[0]', `Invalid value: ["${wanted}"]: may not change once set`);
   }
-  const given = wanted !== '' ? wanted : kept ?? (key === kubernetesService ? toText(tables.base + 1) : null);
-  const ip = given ?? free(tables, service.metadata.uid);
-  if (ip === null) {
-    return { reason: 'Forbidden', key, message: 'failed to allocate a serviceIP: range is full' };
+  const given = wanted !== '' ? wanted : kept;
+  const ip = given !== '' ? given : unasked(tables, key, service.metadata.uid);
+  if (ip === null) return full(key, 'serviceIP');
+  const why = given === '' || ip === kept || ip === 'None' ? null : unusable(tables, key, ip);
+  if (why !== null) {
+    return invalid(key, 'spec.clusterIPs', `Invalid value: ["${ip}"]: failed to allocate IP ${ip}: ${why}`);
   }
-  const why = given === null ? null : unusable(tables, key, ip);
-  if (why !== null) return invalid(key, 'spec.clusterIPs', `Invalid value: ["${ip}"]: failed to allocate IP ${ip}: ${why}`);
   return { ...service, spec: { ...spec, clusterIP: ip, clusterIPs: [ip] } };
 }
 
-function without(service: Service): Service {
-  const { clusterIP: _ip, clusterIPs: _ips, ...spec } = service.spec;
-  return { ...service, spec };
-}
-
 function unusable(tables: Allocations, key: ObjectKey, ip: string): string | null {
-  const offset = toNumber(ip) - tables.base;
+  const number = toNumber(ip), offset = number - tables.base;
   if (!(offset > 0 && offset < tables.size - 1)) {
     const bits = 32 - Math.log2(tables.size);
     return `the provided IP (${ip}) is not in the valid range. `
       + `The range of valid IPs is ${toText(tables.base)}/${bits}`;
   }
-  const holder = tables.addresses.get(ip);
+  const holder = tables.addresses.get(number);
   return holder === undefined || holder === key ? null : 'provided IP is already allocated';
 }
 
-/** Starts at a place that the uid decides, so that a freed address is not given out again at once. */
-function free(tables: Allocations, uid: string): string | null {
-  // The first 256 are left to those that ask for one by name, as Kubernetes does with its lower band.
-  const low = Math.min(256, tables.size >>> 2), room = tables.size - 1 - low;
-  const start = hashText(uid) % room;
-  for (let n = 0; n < room; n++) {
-    const ip = toText(tables.base + low + ((start + n) % room));
-    if (!tables.addresses.has(ip)) return ip;
+/** An address for a Service that names none. */
+function unasked(tables: Allocations, key: ObjectKey, uid: string): string | null {
+  const { base, size, addresses } = tables, first = base + 1;
+  if (key === kubernetesService && !addresses.has(first)) return toText(first);
+  // The lower band is left to those that ask for one by name, as long as there are others.
+  const low = Math.max(1, band(size - 2, 16, 256));
+  const found = free(addresses, first + low, base + size - 2, uid)
+    ?? free(addresses, first + 1, base + low, uid);
+  return found === null ? null : toText(found);
+}
+
+/**
+ * How much of a range is given out by name first: a `step`th, 16 at least and `max` at most; 0 of a tiny one.
+ */
+function band(size: number, step: number, max: number): number {
+  return size < 16 ? 0 : Math.min(Math.max(16, Math.floor(size / step)), max);
+}
+
+/**
+ * The first free number from a place on that the seed decides, around the range's end: so that one that was
+ * given back is not given out again at once. Both ends are included.
+ */
+function free(
+  table: ReadonlyMap<number, ObjectKey>, from: number, to: number, seed: string,
+  also: ReadonlySet<number> = new Set(),
+): number | null {
+  const room = to - from + 1;
+  if (room <= 0) return null;
+  const start = hashText(seed) % room;
+  for (let n = 0; n < room; n += 1) {
+    const number = from + ((start + n) % room);
+    if (!table.has(number) && !also.has(number)) return number;
   }
   return null;
 }
+
+function full(key: ObjectKey, what: string): Refusal {
+  return { reason: 'Forbidden', key, message: `failed to allocate a ${what}: range is full` };
+}
+
+// ── node ports ───────────────────────────────────────────────────────────────────────────────────────────
 
 function withNodePorts(
   tables: Allocations, key: ObjectKey, service: Service, before: Service | null,
 ): Service | Refusal {
-  const { type, ports = [] } = service.spec;
-  if (type !== 'NodePort' && type !== 'LoadBalancer') return service;
-  const taken = new Set<string>(), given: ServicePort[] = [];
-  for (const port of ports) if ((port.nodePort ?? 0) > 0) taken.add(portName(port, port.nodePort as number));
+  if (!hasNodePorts(service)) return service;
+  const { ports = [] } = service.spec;
   for (const [at, port] of ports.entries()) {
-    const wanted = port.nodePort ?? 0;
-    if (wanted > 0) {
-      const holder = tables.ports.get(portName(port, wanted));
-      const outside = wanted < nodePortMin || wanted > nodePortMax;
-      if (outside || (holder !== undefined && holder !== key)) {
-        const why = outside ? `provided port is not in the valid range. The range of valid ports is `
-          + `${nodePortMin}-${nodePortMax}` : 'provided port is already allocated';
-        return invalid(key, `spec.ports[${at}].nodePort`, `Invalid value: ${wanted}: ${why}`);
-      }
-      given.push(port);
-      continue;
+    const why = wrongNodePort(tables, key, port);
+    if (why === null) continue;
+    return invalid(key, `spec.ports[${at}].nodePort`, `Invalid value: ${port.nodePort}: ${why}`);
+  }
+  const taken = new Set(nodePortsOf(service)), given: ServicePort[] = [];
+  for (const [at, port] of ports.entries()) {
+    const nodePort = port.nodePort || keptNodePort(port, before, ports) || sharedNodePort(port, given)
+      || unaskedNodePort(tables, taken, `${service.metadata.uid}/${at}`);
+    if (nodePort === null) {
+      return full(key, 'nodePort');
     }
-    const kept = before?.spec.ports?.find((old) => old.port === port.port && protocol(old) === protocol(port))?.nodePort;
-    const found = kept !== undefined && kept > 0 && !taken.has(portName(port, kept))
-      ? kept : freePort(tables, taken, port, `${service.metadata.uid}/${at}`);
-    if (found === null) return { reason: 'Forbidden', key, message: 'failed to allocate a nodePort: range is full' };
-    taken.add(portName(port, found));
-    given.push({ ...port, nodePort: found });
+    taken.add(nodePort);
+    given.push(port.nodePort === nodePort ? port : { ...port, nodePort });
   }
   return { ...service, spec: { ...service.spec, ports: given } };
 }
 
-function freePort(tables: Allocations, taken: ReadonlySet<string>, port: ServicePort, seed: string): number | null {
-  const room = nodePortMax - nodePortMin + 1, start = hashText(seed) % room;
-  for (let n = 0; n < room; n++) {
-    const number = nodePortMin + ((start + n) % room), name = portName(port, number);
-    if (!tables.ports.has(name) && !taken.has(name)) return number;
+function wrongNodePort(tables: Allocations, key: ObjectKey, { nodePort = 0 }: ServicePort): string | null {
+  if (nodePort === 0) return null;
+  if (!Number.isInteger(nodePort) || nodePort < nodePortMin || nodePort > nodePortMax) {
+    return 'provided port is not in the valid range. The range of valid ports is '
+      + `${nodePortMin}-${nodePortMax}`;
   }
-  return null;
+  const holder = tables.ports.get(nodePort);
+  return holder === undefined || holder === key ? null : 'provided port is already allocated';
 }
 
-function hasAddress(service: Service): boolean {
-  const ip = service.spec.clusterIP;
-  return service.spec.type !== 'ExternalName' && ip !== undefined && ip !== '' && ip !== 'None';
+/** What the same port had before, unless another one of the Service asks for it now. 0: nothing. */
+function keptNodePort(port: ServicePort, before: Service | null, ports: readonly ServicePort[]): number {
+  if (before === null || !hasNodePorts(before)) return 0;
+  const same = (old: ServicePort): boolean => old.port === port.port && protocol(old) === protocol(port);
+  const kept = before.spec.ports?.find(same)?.nodePort ?? 0;
+  const asked = ports.some((other) => other.nodePort === kept && protocol(other) === protocol(port));
+  return asked ? 0 : kept;
 }
 
-function nodePortsOf(service: Service): string[] {
-  const { type, ports = [] } = service.spec;
-  if (type !== 'NodePort' && type !== 'LoadBalancer') return [];
-  return ports.filter((port) => (port.nodePort ?? 0) > 0).map((port) => portName(port, port.nodePort as number));
+/** One port number under two protocols, as for DNS, is one on the nodes too. 0: there is none yet. */
+function sharedNodePort(port: ServicePort, given: readonly ServicePort[]): number {
+  const twin = given.find((other) => other.port === port.port && protocol(other) !== protocol(port));
+  return twin?.nodePort ?? 0;
 }
 
-const protocol = (port: ServicePort): string => port.protocol ?? 'TCP';
-const portName = (port: ServicePort, number: number): string => `${protocol(port)}/${number}`;
+function unaskedNodePort(tables: Allocations, taken: ReadonlySet<number>, seed: string): number | null {
+  const low = nodePortMin + band(nodePortMax - nodePortMin + 1, 32, 128);
+  return free(tables.ports, low, nodePortMax, seed, taken)
+    ?? free(tables.ports, nodePortMin, low - 1, seed, taken);
+}
 
-function invalid(key: ObjectKey, field: string, message: string): Refusal {
-  return { reason: 'Invalid', key, field, message };
+// ── what a Service holds ─────────────────────────────────────────────────────────────────────────────────
+
+function addressOf({ spec }: Service): number | null {
+  const { clusterIP = '' } = spec;
+  const none = spec.type === 'ExternalName' || clusterIP === '' || clusterIP === 'None';
+  return none ? null : toNumber(clusterIP);
+}
+
+function hasNodePorts({ spec }: Service): boolean {
+  return spec.type === 'NodePort' || spec.type === 'LoadBalancer';
+}
+
+function nodePortsOf(service: Service): number[] {
+  if (!hasNodePorts(service)) return [];
+  return (service.spec.ports ?? []).flatMap(({ nodePort = 0 }) => (nodePort > 0 ? [nodePort] : []));
+}
+
+function protocol(port: ServicePort): string {
+  return port.protocol ?? 'TCP';
 }
 
 /** NaN for what is no IPv4 address. */
 function toNumber(ip: string): number {
-  const parts = ip.split('.').map(Number);
-  if (parts.length !== 4 || parts.some((part) => !Number.isInteger(part) || part < 0 || part > 255)) return NaN;
-  return parts.reduce((sum, part) => sum * 256 + part, 0);
+  const parts = ip.split('.');
+  const wrong = (part: string): boolean => !/^(0|[1-9]\d{0,2})$/.test(part) || Number(part) > 255;
+  if (parts.length !== 4 || parts.some(wrong)) return NaN;
+  return parts.reduce((sum, part) => sum * 256 + Number(part), 0);
 }
 
 function toText(n: number): string {

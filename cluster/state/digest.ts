@@ -1,5 +1,6 @@
-// A digest over the whole history of a state's changes: equal on two members at one index exactly if they applied
-// the same changes. It finds members that drifted apart; it protects against bugs, not against malice.
+// A digest over the whole history of a state's changes: equal on two members at one index exactly if they
+// applied the same changes. It finds members that drifted apart; it protects against bugs, not against
+// malice.
 
 import { hashText } from '../random.ts';
 import { canonicalText } from '../canonical.ts';

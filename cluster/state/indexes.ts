@@ -1,4 +1,5 @@
-// Keeps the orders and indexes of a state true to its objects. Called by `apply.ts` and when a snapshot is read.
+// Keeps the orders and indexes of a state true to its objects. Called by `apply.ts` and when a snapshot is
+// read.
 
 import { splitKey } from '../ids.ts';
 import type { ObjectKey, ResourceName } from '../ids.ts';
@@ -20,6 +21,7 @@ export function place(state: MutableState, key: ObjectKey, object: KubeObject | 
   ranges.clear();
   if (resource === resources.pods) rebind(state, key, before as Pod | null, object as Pod | null);
   if (resource === resources.services) {
+    // The draft has done so already, for the next operation of its command; to do it again changes nothing.
     if (before !== null) release(state.allocations, key, before as Service);
     if (object !== null) claim(state.allocations, key, object as Service);
   }
@@ -40,8 +42,8 @@ function move<T>(shelf: Shelf<T>, key: ObjectKey, before: T | null, after: T | n
 }
 
 /**
- * The order of keys within one resource, by code unit: namespace and its slash, then name. So `a-b` comes before
- * `a`, as in Kubernetes' own store. Cluster-scoped objects have no namespace.
+ * The order of keys within one resource, by code unit: namespace and its slash, then name. So `a-b` comes
+ * before `a`, as in Kubernetes' own store. Cluster-scoped objects have no namespace.
  */
 function byPlace(a: KubeObject, b: KubeObject): number {
   return comparePlace(a, b.metadata.namespace ?? '', b.metadata.name);
@@ -62,7 +64,9 @@ function rebind(state: MutableState, key: ObjectKey, before: Pod | null, after: 
   if (to !== '') enter(state.podsByNode, to, key, after as Pod, from === to, byPlace);
 }
 
-function reown(state: MutableState, key: ObjectKey, before: KubeObject | null, after: KubeObject | null): void {
+function reown(
+  state: MutableState, key: ObjectKey, before: KubeObject | null, after: KubeObject | null,
+): void {
   const old = ownersOf(before), now = ownersOf(after);
   if (old.length === 0 && now.length === 0) return;
   for (const uid of old) {

@@ -1,5 +1,6 @@
-// Reading the state. Every list is sorted by key (namespace, then name, by code unit) and must not be changed by
-// who gets it; it stays as it is when the state moves on, and is the same array until something in it changes.
+// Reading the state. Every list is sorted by key (namespace, then name, by code unit) and must not be changed
+// by who gets it; it stays as it is when the state moves on, and is the same array until something in it
+// changes.
 
 import { objectKey } from '../ids.ts';
 import type { ObjectKey, ResourceName, Revision } from '../ids.ts';
@@ -18,7 +19,9 @@ export function get<T extends KubeObject>(state: State, key: ObjectKey): T | nul
 }
 
 /** All objects of a resource, or of one namespace of it. O(1) if nothing of the resource changed since. */
-export function list<T extends KubeObject>(state: State, resource: ResourceName, namespace?: string): readonly T[] {
+export function list<T extends KubeObject>(
+  state: State, resource: ResourceName, namespace?: string,
+): readonly T[] {
   const of = mutable(state).shelves.get(resource);
   if (of === undefined) return nothing;
   const all = inOrder(of.shelf);
@@ -57,7 +60,9 @@ export function objectsInNamespace(state: State, namespace: string): readonly Ke
     list(state, resource, namespace).map((object) => keyed(resource, object)));
 }
 
-/** Every key and object, sorted by key within each resource, resources sorted. For snapshots and slow checks. */
+/**
+ * Every key and object, sorted by key within each resource, resources sorted. For snapshots and slow checks.
+ */
 export function everything(state: State): readonly Keyed[] {
   return storedResources(state).flatMap((resource) =>
     list(state, resource).map((object) => keyed(resource, object)));

@@ -1,7 +1,8 @@
-// The cluster's state: what the log adds up to. Objects by key, with the orders and indexes that reading needs.
+// The cluster's state: what the log adds up to. Objects by key, with the orders and indexes that reading
+// needs.
 //
-// What always holds: only `apply.ts` changes a state; objects in it are never changed in place; every index is
-// a function of the objects, so that a state read back from a snapshot equals the one it was taken from.
+// What always holds: only `apply.ts` changes a state; objects in it are never changed in place; every index
+// is a function of the objects, so that a state read back from a snapshot equals the one it was taken from.
 
 import { revision, term } from '../ids.ts';
 import type { ObjectKey, PeerId, ResourceName, Revision, Term } from '../ids.ts';
@@ -21,7 +22,9 @@ export interface State {
 
 export interface Keyed { readonly key: ObjectKey; readonly object: KubeObject }
 
-/** The objects of one resource in order, and the lists of single namespaces cut from it since the last change. */
+/**
+ * The objects of one resource in order, and the lists of single namespaces cut from it since the last change.
+ */
 export interface ResourceShelf {
   readonly shelf: Shelf<KubeObject>;
   readonly ranges: Map<string, readonly KubeObject[]>;
@@ -64,8 +67,8 @@ export function createState(options: { readonly serviceCidr?: string } = {}): St
   const serviceCidr = options.serviceCidr ?? defaultServiceCidr;
   const state: MutableState = {
     revision: revision(0), term: term(0), digest: [0, 0], objects: new Map(), shelves: new Map(),
-    podsByNode: new Map(), byOwner: new Map(), windows: new Map(), allocations: createAllocations(serviceCidr),
-    serviceCidr, changes: [], forgotten: revision(0),
+    podsByNode: new Map(), byOwner: new Map(), windows: new Map(),
+    allocations: createAllocations(serviceCidr), serviceCidr, changes: [], forgotten: revision(0),
   };
   return state;
 }

@@ -22,16 +22,23 @@ export interface Expectation {
 }
 
 export type Op =
-  /** The object has everything but resourceVersion (and what `allocate.ts` gives out: clusterIP, nodePort). */
+  /**
+   * The object has everything but resourceVersion (and what `allocate.ts` gives out: clusterIP, nodePort).
+   */
   | { readonly op: 'create'; readonly key: ObjectKey; readonly object: KubeObject }
   /** Replaces the whole object; metadata.uid must be that of the stored one. */
-  | { readonly op: 'update'; readonly key: ObjectKey; readonly object: KubeObject; readonly expect?: Expectation }
+  | {
+      readonly op: 'update'; readonly key: ObjectKey; readonly object: KubeObject;
+      readonly expect?: Expectation;
+    }
   | { readonly op: 'delete'; readonly key: ObjectKey; readonly expect?: Expectation };
 
 /** All operations take effect at one revision, or none does. */
 export interface Command {
   readonly id: CommandId;
-  /** Set by the scheduler and the controllers: the term whose leader made it. Refused under any other term. */
+  /**
+   * Set by the scheduler and the controllers: the term whose leader made it. Refused under any other term.
+   */
   readonly fence?: Term;
   readonly ops: readonly Op[];
 }

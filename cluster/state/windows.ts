@@ -1,7 +1,7 @@
-// Recognises commands that come twice. A retry over a lost leader may put one command into the log two times; the
-// second must change nothing. Part of the state, so that every member decides alike.
-// What always holds: a command is applied at most once, as long as its origin keeps fewer than `commandWindow`
-// of them under way.
+// Recognises commands that come twice. A retry over a lost leader may put one command into the log two times;
+// the second must change nothing. Part of the state, so that every member decides alike.
+// What always holds: a command is applied at most once, as long as its origin keeps fewer than
+// `commandWindow` of them under way and is among the `commandOriginsMax` that wrote last.
 
 import { limits } from '../limits.ts';
 import type { CommandId } from './types.ts';
@@ -41,10 +41,16 @@ function windowOf(state: MutableState, id: CommandId): CommandWindow {
 }
 
 function advance(window: CommandWindow, newest: number): void {
-  while (window.seen.delete(window.through + 1)) window.through += 1;
-  const floor = newest - limits.commandWindow;
-  if (floor <= window.through) return;
-  window.forced = floor;
-  for (; window.through < floor; window.through += 1) window.seen.delete(window.through + 1);
-  while (window.seen.delete(window.through + 1)) window.through += 1;
+  const { seen } = window, floor = newest - limits.commandWindow;
+  if (floor > window.through) {
+    // Whichever is less work: the numbers in the gap, or those that were seen.
+    if (floor - window.through < seen.size) {
+      for (let n = window.through + 1; n <= floor; n += 1) seen.delete(n);
+    } else {
+      for (const n of [...seen]) if (n <= floor) seen.delete(n);
+    }
+    window.through = floor;
+    window.forced = floor;
+  }
+  while (seen.delete(window.through + 1)) window.through += 1;
 }
