@@ -233,7 +233,8 @@ function lives(run: Run): void {
 
   run('a container runs and exits with its code', async (bench) => {
     const { sandbox, create, start, exited, pod, listed, harness } = bench;
-    const box = (await sandbox()).id, id = await create(box, { does: 'exit', code: 3, afterMs: 200, lines: [] });
+    const { id: box } = await sandbox();
+    const id = await create(box, { does: 'exit', code: 3, afterMs: 200, lines: [] });
     const created = (await listed()).containers;
     assert.equal(created.map((fact) => [fact.id, fact.state, fact.startedAtMs]), [[id, 'created', 0]]);
     const fact = await start(id);
@@ -243,8 +244,7 @@ function lives(run: Run): void {
     assert.is(fact.sandbox, box);
     assert.equal([fact.name, fact.image], ['main', harness.program({ does: 'run' }).image], 'as in the spec');
     const end = await exited(id);
-    assert.is(end.exitCode, 3);
-    assert.is(end.oomKilled, false);
+    assert.equal([end.exitCode, end.oomKilled], [3, false]);
     assert.ok(end.finishedAtMs >= end.startedAtMs && end.startedAtMs > 0);
     const after = (await listed()).containers;
     assert.equal(after.map((each) => [each.id, each.state, each.exitCode]), [[id, 'exited', 3]]);
