@@ -132,7 +132,7 @@ export function createProcessContainer(machine: Machine, initial: ContainerRecor
       };
       const deadline = performance.now() + timeoutMs;
       // An event may be missed; nobody is left waiting for one.
-      const timer = setInterval(check, 50).unref();
+      const timer = setInterval(check, 50);
       waiting.add(check);
       check();
     });
