@@ -1,10 +1,10 @@
-// The composition root: one peer out of its ports, its settings and what its disk gave back. The real world and the
-// simulator make peers with this same function and differ only in the ports.
+// The composition root: one peer out of its ports, its settings and what its disk gave back. The real world
+// and the simulator make peers with this same function and differ only in the ports.
 //
-// The life of a peer is a machine: recovering (its new incarnation is not durable yet) → joining (no member yet) →
-// following (a member whose state is not known to be caught up) → running → stopped.
-// What always holds: nothing is sent before the incarnation is durable; pods run only once the state is caught up;
-// after `stopped` nothing happens any more.
+// The life of a peer is a machine: recovering (its new incarnation is not durable yet) → joining (no member
+// yet) → following (a member whose state is not known to be caught up) → running → stopped.
+// What always holds: nothing is sent before the incarnation is durable; pods run only once the state is
+// caught up; after `stopped` nothing happens any more.
 
 import { setup } from 'xstate';
 import { unreachable } from '../cluster/assert.ts';
@@ -59,7 +59,8 @@ const phases = setup({ types: { events: {} as PhaseEvent } }).createMachine({
 export function createPeer(
   ports: Ports, config: PeerConfig, recovery: DiskRecovery, lifecycle: (event: Lifecycle) => void,
 ): Peer {
-  const { core, timers, deferrals } = createCore(ports, config, recoveredState(recovery), incarnationAfter(recovery));
+  const { core, timers, deferrals } = createCore(ports, config, recoveredState(recovery),
+    incarnationAfter(recovery));
   const phase = startRoot(phases, { id: 'peer', clock: timers.actorClock });
   const parts = createParts(core, timers, recovery, {
     phase: () => String(phase.snapshot().value),

@@ -16,8 +16,10 @@ export type SubmitOutcome =
 
 export type RuntimeResult =
   | {
-      readonly ok: true; readonly value: string; readonly sandbox?: SandboxFact; readonly container?: ContainerFact;
-      readonly list?: { readonly sandboxes: readonly SandboxFact[]; readonly containers: readonly ContainerFact[] };
+      readonly ok: true; readonly value: string; readonly sandbox?: SandboxFact;
+        readonly container?: ContainerFact;
+      readonly list?: { readonly sandboxes: readonly SandboxFact[];
+        readonly containers: readonly ContainerFact[] };
     }
   | { readonly ok: false; readonly failure: RuntimeFailure };
 

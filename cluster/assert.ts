@@ -1,6 +1,8 @@
 // Assertions stay on in production: a broken invariant must stop the peer before it spreads.
 
-/** Crashes with `message` unless `condition` holds. For programmer errors only; operating errors are values. */
+/**
+ * Crashes with `message` unless `condition` holds. For programmer errors only; operating errors are values.
+ */
 export function assert(condition: boolean, message: string): asserts condition {
   if (!condition) throw new AssertionFailure(message);
 }

@@ -2,9 +2,12 @@
 
 export const limits = {
   // ── log ──────────────────────────────────────────────────────────────────────────────────────────────
-  /** A follower that hears nothing for a random time in this range asks for an election. Ten heartbeats. */
-  electionTimeoutMsMin: 800,
-  electionTimeoutMsMax: 1600,
+  /**
+   * A follower that hears nothing for a random time in this range asks for an election. Five heartbeats at
+   * least.
+   */
+  electionTimeoutMsMin: 500,
+  electionTimeoutMsMax: 1000,
   heartbeatMs: 100,
   /** Bytes of entries in one append message: larger ones hold up heartbeats on slow links. */
   appendBytesMax: 512 * 1024,
@@ -112,6 +115,15 @@ export const limits = {
   /** As in Kubernetes. */
   patchOperationsMax: 10_000,
   warningsMax: 20,
+  /** Characters of one warning: a header must stay small. */
+  warningCharsMax: 1_000,
+  mediaRangesMax: 32,
+  /** All annotations of one object, as in Kubernetes (256 KiB). */
+  annotationsCharsMax: 262_144,
+  /** JSON of one object: an entry of the log holds it with room for the command around it. */
+  objectBytesMax: 3 * 512 * 1024 - 4 * 1024,
+  /** Objects that one command of a deletecollection deletes; what is left is deleted by the next. */
+  deletionsPerCommandMax: 1_000,
   /** Characters of a failed check's reason on the health pages. */
   healthReasonCharsMax: 500,
   /** A generated name, suffix and all: Kubernetes' maxNameLength. */
@@ -133,6 +145,8 @@ export const limits = {
   bookmarkIntervalMs: 60_000,
   watchTimeoutMsMin: 30 * 60_000,
   listLimitMax: 10_000,
+  /** A continue token holds a revision, a namespace and a name. */
+  continueCharsMax: 1_024,
   /** Values of one ConfigMap or Secret together, in bytes, as in Kubernetes. */
   configDataBytesMax: 1024 * 1024,
   /** Characters of a quantity (`250m`): whatever means something is far shorter, and parsing is not free. */
@@ -150,7 +164,9 @@ export const limits = {
   nodeUnreachableAfterSuspectMs: 4_000,
   /** A Node object that no member has ever spoken for is unreachable after this, as in Kubernetes. */
   nodeStartupGraceMs: 60_000,
-  /** More than two nodes down that are at least this share of all: evicting would not help. As in Kubernetes. */
+  /**
+   * More than two nodes down that are at least this share of all: evicting would not help. As in Kubernetes.
+   */
   disruptedNodesPercent: 55,
   evictionRetryMs: 5_000,
   /** Default toleration of not-ready and unreachable. Kubernetes: 300; Shoal replaces lost pods quickly. */

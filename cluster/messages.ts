@@ -13,29 +13,40 @@ export type PeerMessage =
   | { readonly kind: 'repair'; readonly message: RepairMessage }
   /** Commands for the leader to append; `data[i]` is the wire-encoded command with id `ids[i]`. */
   | { readonly kind: 'forward'; readonly ids: readonly CommandId[]; readonly data: readonly Uint8Array[] }
-  /** They were not appended: why, and who may be the leader. An appended command is answered by being applied. */
+  /**
+   * They were not appended: why, and who may be the leader. An appended command is answered by being applied.
+   */
   | { readonly kind: 'not-appended'; readonly ids: readonly CommandId[]; readonly reason: string;
       readonly leader: PeerId | null }
   | { readonly kind: 'read'; readonly id: number }
-  | { readonly kind: 'read-reply'; readonly id: number; readonly index: Index | null; readonly leader: PeerId | null }
+  | { readonly kind: 'read-reply'; readonly id: number; readonly index: Index | null;
+    readonly leader: PeerId | null }
   /** A pod's log from the peer that runs it. The reader grants `credit` bytes at a time. */
-  | { readonly kind: 'logs-open'; readonly stream: string; readonly logs: LogsRequest; readonly credit: number }
-  | { readonly kind: 'logs-chunk'; readonly stream: string; readonly sequence: number; readonly data: Uint8Array }
+  | { readonly kind: 'logs-open'; readonly stream: string; readonly logs: LogsRequest;
+    readonly credit: number }
+  | { readonly kind: 'logs-chunk'; readonly stream: string; readonly sequence: number;
+    readonly data: Uint8Array }
   | { readonly kind: 'logs-credit'; readonly stream: string; readonly credit: number }
   | { readonly kind: 'logs-end'; readonly stream: string; readonly error: string | null }
   | { readonly kind: 'logs-close'; readonly stream: string }
   /** The join protocol, the only messages a stranger may send or get. See `cluster/join.ts`. */
   | { readonly kind: 'join'; readonly message: JoinMessage }
-  /** A door asks the leader to take a peer into the log (as a learner), or to renew its name and addresses. */
+  /**
+   * A door asks the leader to take a peer into the log (as a learner), or to renew its name and addresses.
+   */
   | { readonly kind: 'admit'; readonly member: LogMember }
-  /** Asks the leader to take a member out of the log: itself when it leaves, or another that is gone for good. */
+  /**
+   * Asks the leader to take a member out of the log: itself when it leaves, or another that is gone for good.
+   */
   | { readonly kind: 'remove'; readonly peer: PeerId };
 
 export type JoinMessage =
   | { readonly type: 'hello'; readonly tokenId: string; readonly nonce: string }
   | { readonly type: 'challenge'; readonly nonce: string; readonly proof: string }
-  | { readonly type: 'request'; readonly proof: string; readonly name: string; readonly addresses: readonly string[] }
-  | { readonly type: 'admitted'; readonly clusterId: string; readonly term: Term; readonly members: readonly LogMember[] }
+  | { readonly type: 'request'; readonly proof: string; readonly name: string;
+    readonly addresses: readonly string[] }
+  | { readonly type: 'admitted'; readonly clusterId: string; readonly term: Term;
+    readonly members: readonly LogMember[] }
   | { readonly type: 'refused'; readonly reason: string; readonly retry: boolean };
 
 export type { ObjectKey };

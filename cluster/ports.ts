@@ -48,8 +48,8 @@ export interface NetworkMember { readonly id: PeerId; readonly addresses: readon
 /**
  * Messages between peers over an encrypted, mutually authenticated channel: `from` is proved, not claimed.
  * At most once; order holds only while one connection lasts; a full queue drops the newest. Dials on demand.
- * Only members (and, for frames of the join protocol, strangers) are spoken to; others' connections are closed
- * before a byte is sent.
+ * Only members (and, for frames of the join protocol, strangers) are spoken to; others' connections are
+ * closed before a byte is sent.
  */
 export interface NetworkPort {
   readonly self: PeerId;
@@ -70,7 +70,8 @@ export type NetworkEvent =
   | { readonly type: 'message'; readonly from: PeerId; readonly frame: Uint8Array }
   | { readonly type: 'feed'; readonly frame: Uint8Array }
   | { readonly type: 'join-message'; readonly from: PeerId; readonly frame: Uint8Array }
-  | { readonly type: 'dialled'; readonly address: string; readonly peer: PeerId | null; readonly error: string | null }
+  | { readonly type: 'dialled'; readonly address: string; readonly peer: PeerId | null;
+    readonly error: string | null }
   /** A hint only: gossip decides who is alive. */
   | { readonly type: 'disconnected'; readonly peer: PeerId };
 
@@ -151,7 +152,8 @@ export interface SandboxSpec {
   readonly attempt: number;
   readonly hostname: string;
   readonly hostNetwork: boolean;
-  readonly ports: readonly { readonly containerPort: number; readonly hostPort: number; readonly protocol: 'TCP' | 'UDP';
+  readonly ports: readonly { readonly containerPort: number; readonly hostPort: number;
+    readonly protocol: 'TCP' | 'UDP';
     readonly hostIP: string }[];
 }
 
@@ -211,7 +213,8 @@ export type ContainersEvent =
   | { readonly type: 'runtime-done'; readonly op: string; readonly value: string;
       /** For create-sandbox and start-container: the fact as it stands now. */
       readonly sandbox?: SandboxFact; readonly container?: ContainerFact;
-      readonly list?: { readonly sandboxes: readonly SandboxFact[]; readonly containers: readonly ContainerFact[] } }
+      readonly list?: { readonly sandboxes: readonly SandboxFact[];
+        readonly containers: readonly ContainerFact[] } }
   | { readonly type: 'runtime-failed'; readonly op: string; readonly failure: RuntimeFailure }
   /** A container started, exited or went away; may be repeated; may be missed (then `list` tells). */
   | { readonly type: 'container-changed'; readonly container: ContainerFact }
@@ -253,7 +256,9 @@ export interface ClientsPort {
 
 export type ClientsEvent =
   | { readonly type: 'request'; readonly request: ApiRequest }
-  /** The client went away, or its stream was closed for being too slow. Nothing may be sent to it any more. */
+  /**
+   * The client went away, or its stream was closed for being too slow. Nothing may be sent to it any more.
+   */
   | { readonly type: 'request-closed'; readonly id: RequestId }
   /** A streaming client has taken this many bytes since the last such event (for log streams' credit). */
   | { readonly type: 'request-drained'; readonly id: RequestId; readonly bytes: number };

@@ -1,5 +1,5 @@
-// The cluster's CA on one peer: made by the founding peer, taken from the state by every other, kept on disk so
-// that a peer that starts without a quorum can still serve reads.
+// The cluster's CA on one peer: made by the founding peer, taken from the state by every other, kept on disk
+// so that a peer that starts without a quorum can still serve reads.
 
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,5 +1,5 @@
-// One peer in the real world: settings → ports → createPeer. Everything with a will of its own (sockets, files,
-// processes) is opened here and closed here.
+// One peer in the real world: settings → ports → createPeer. Everything with a will of its own (sockets,
+// files, processes) is opened here and closed here.
 //
 // What always holds: events reach the peer one at a time; a peer whose disk failed stops at once.
 
@@ -41,7 +41,8 @@ export interface RunningPeer {
 }
 
 /** Starts the peer that lives in `dir`. Rejects with a clear error where it can't. */
-export async function startPeer(dir: string, settings: Settings, log: (line: string) => void): Promise<RunningPeer> {
+export async function startPeer(dir: string, settings: Settings,
+  log: (line: string) => void): Promise<RunningPeer> {
   const events = createInbox();
   const disk = await openDisk(dir, events.deliver);
   const network = await createNetwork({ dir, listen: [settings.listen], deliver: events.deliver });
@@ -91,7 +92,8 @@ export async function startPeer(dir: string, settings: Settings, log: (line: str
 }
 
 /** Holds events back until the peer exists, then hands them over one at a time. */
-function createInbox(): { deliver: (event: PeerEvent) => void; open(to: (event: PeerEvent) => void): void; shut(): void } {
+function createInbox(): { deliver: (event: PeerEvent) =>
+  void; open(to: (event: PeerEvent) => void): void; shut(): void } {
   const waiting: PeerEvent[] = [];
   let target: ((event: PeerEvent) => void) | null = null, shut = false, busy = false;
   const deliver = (event: PeerEvent): void => {
@@ -122,7 +124,8 @@ function createApi(
     keepAuthority(dir, authority);
     for (const host of settings.apiHosts) {
       await clients.listen({
-        host, port: settings.apiPort, ca: authority.cert, serving: await servingCertificate(authority, settings),
+        host, port: settings.apiPort, ca: authority.cert,
+          serving: await servingCertificate(authority, settings),
       });
     }
     const host = settings.apiHosts.includes('127.0.0.1') ? '127.0.0.1' : settings.hostIP;
@@ -145,19 +148,22 @@ function isNew(recovery: DiskRecovery): boolean {
   return log.entries.length === 0 && log.snapshot.members.length === 0;
 }
 
-function founded(recovery: DiskRecovery, network: { self: unknown; addresses(): readonly string[] }, settings: Settings): DiskRecovery {
+function founded(recovery: DiskRecovery, network: { self: unknown; addresses(): readonly string[] },
+  settings: Settings): DiskRecovery {
   const member = {
     id: network.self as never, name: settings.name, addresses: network.addresses(), voter: true,
   };
   return { ...recovery, log: bootstrapRecovery(member) };
 }
 
-function peerConfig(settings: Settings, containers: ContainersPort & { readonly version: string }, authority: KeyPair | null): PeerConfig {
+function peerConfig(settings: Settings, containers: ContainersPort & { readonly version: string },
+  authority: KeyPair | null): PeerConfig {
   const os = process.platform === 'win32' ? 'windows' : process.platform;
   const arch = process.arch === 'x64' ? 'amd64' : process.arch;
   return {
     name: nodeName(settings.name), hostIP: settings.hostIP, apiPort: settings.apiPort, version,
-    capacity: { cpuMilli: settings.cpuMilli, memoryBytes: Math.min(settings.memoryBytes, totalmem()), pods: 110 },
+    capacity: { cpuMilli: settings.cpuMilli, memoryBytes: Math.min(settings.memoryBytes, totalmem()),
+      pods: 110 },
     labels: {
       'kubernetes.io/hostname': settings.name, 'kubernetes.io/os': os, 'kubernetes.io/arch': arch,
     },
@@ -183,7 +189,8 @@ function traceTo(log: (line: string) => void): Ports['trace']['event'] {
   const wanted = new Set((process.env['SHOAL_TRACE'] ?? '').split(',').filter((area) => area !== ''));
   return (area, what, fields) => {
     if (!wanted.has(area) && !wanted.has('all')) return;
-    log(`${area} ${what} ${Object.entries(fields).map(([key, value]) => `${key}=${String(value)}`).join(' ')}`);
+    log(`${area} ${what} ${
+      Object.entries(fields).map(([key, value]) => `${key}=${String(value)}`).join(' ')}`);
   };
 }
 
@@ -192,7 +199,8 @@ function describe(event: Lifecycle): string {
     case 'joining': return `joining the cluster through ${event.address}`;
     case 'member': return 'member of the cluster; catching up';
     case 'caught-up': return 'caught up; running';
-    case 'leader': return event.leads ? `leads in term ${event.term}` : `no longer leads (term ${event.term})`;
+    case 'leader': return event.leads ? `leads in term ${event.term}`
+      : `no longer leads (term ${event.term})`;
     case 'stopped': return `stopped: ${event.reason}`;
   }
 }

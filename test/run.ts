@@ -37,7 +37,8 @@ async function main(): Promise<void> {
   process.exit(total.failed > 0 || total.passed === 0 ? 1 : 0);
 }
 
-async function runAll(files: string[], width: number, total: { passed: number; failed: number; skipped: number }): Promise<void> {
+async function runAll(files: string[], width: number,
+  total: { passed: number; failed: number; skipped: number }): Promise<void> {
   const queue = [...files];
   const worker = async (): Promise<void> => {
     for (let file = queue.shift(); file !== undefined; file = queue.shift()) {
@@ -55,7 +56,7 @@ function report(file: string, result: Result): void {
   const counts = `${result.passed} passed${result.failed ? `, ${result.failed} failed` : ''}`
     + `${result.skipped ? `, ${result.skipped} skipped` : ''}`;
   console.log(`${result.failed ? 'FAIL' : '  ok'} ${file}  ${counts}  ${result.seconds.toFixed(1)} s`);
-  const reasons = result.output.split('\n').filter((line) => line.startsWith('SKIP '));
+  const reasons = result.output.split('\n').filter((line) => /^(SKIP|FIGURE) /.test(line));
   if (result.failed) console.log(result.output);
   else for (const line of reasons) console.log(`     ${line}`);
 }
@@ -63,7 +64,8 @@ function report(file: string, result: Result): void {
 function runFile(file: string): Promise<Result> {
   return new Promise((done) => {
     const started = performance.now();
-    const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', file], { stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', file],
+      { stdio: ['ignore', 'pipe', 'pipe'] });
     let output = '';
     const take = (data: Buffer): void => { output += data.toString(); };
     child.stdout.on('data', take);

@@ -1,15 +1,18 @@
-// Keeps the house as it is drawn: which folder may import which, what the core may not touch, how large a file
-// may grow, that nothing lies about unused. It reads the sources as text, comments and strings put aside.
+// Keeps the house as it is drawn: which folder may import which, what the core may not touch, how large a
+// file may grow, that nothing lies about unused. It reads the sources as text, comments and strings put
+// aside.
 
 import { globSync, readFileSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 
-interface Source { readonly path: string; readonly text: string; readonly code: string; readonly imports: readonly string[] }
+interface Source { readonly path: string; readonly text: string; readonly code: string;
+  readonly imports: readonly string[] }
 
 const folders = ['cluster', 'actors', 'runtime', 'sim', 'test', 'bench'];
-const sources: readonly Source[] = folders.flatMap((folder) => globSync(`${folder}/**/*.ts`)).sort().map(read);
+const sources: readonly Source[] = folders.flatMap((folder) =>
+  globSync(`${folder}/**/*.ts`)).sort().map(read);
 const core = sources.filter((source) => /^(cluster|actors)\//.test(source.path));
 
 /** Which folders each folder may import from. */
@@ -29,13 +32,15 @@ const purePackages: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** Files that are started, not imported. */
-const entries = [/^runtime\/cli\/shoal\.ts$/, /^sim\/main\.ts$/, /^bench\/main\.ts$/, /^test\/run\.ts$/, /\.test\.ts$/];
+const entries = [/^runtime\/cli\/shoal\.ts$/, /^sim\/main\.ts$/, /^bench\/main\.ts$/, /^test\/run\.ts$/,
+  /\.test\.ts$/];
 
 /** What the core may not touch, and why. */
 const bans: readonly { readonly pattern: RegExp; readonly why: string; readonly except?: RegExp }[] = [
   { pattern: /\bDate\.now\b|\bnew Date\(\)|\bperformance\b/, why: 'ambient time' },
   { pattern: /\bMath\.random\b|\bcrypto\b|\brandomUUID\b/, why: 'ambient randomness' },
-  { pattern: /(?<![.\w])(setTimeout|setInterval|setImmediate|queueMicrotask)\s*\((?!fn)/, why: 'ambient timers' },
+  { pattern: /(?<![.\w])(setTimeout|setInterval|setImmediate|queueMicrotask)\s*\((?!fn)/,
+    why: 'ambient timers' },
   { pattern: /\basync\b|\bawait\b|\bPromise\b|\.then\(/, why: 'promises' },
   { pattern: /\bprocess\.|\bconsole\.|\bBuffer\b|\bglobalThis\b/, why: 'the process around it' },
   { pattern: /\blocaleCompare\b|\btoLocale\w+|\bIntl\b/, why: 'the locale' },
@@ -52,7 +57,8 @@ const badNames = /(^|\/)(utils?|helpers?|common|misc|manager|base)(\.ts|\/|$)/;
 const linesMax = 500, columnsMax = 110, functionLinesMax = 70;
 
 test('imports run one way: cluster ← actors ← (runtime | sim) ← test', () => {
-  const wrong = sources.flatMap((source) => source.imports.filter((to) => to.startsWith('.')).flatMap((to) => {
+  const wrong = sources.flatMap((source) => source.imports.filter((to) =>
+    to.startsWith('.')).flatMap((to) => {
     const target = resolve(source.path, to);
     return arrows[top(source.path)]?.includes(top(target)) ? [] : [`${source.path} imports ${target}`];
   }));
@@ -62,7 +68,8 @@ test('imports run one way: cluster ← actors ← (runtime | sim) ← test', () 
 test('the core imports only packages that have no door to the world', () => {
   const wrong = core.flatMap((source) => source.imports.filter((to) => !to.startsWith('.')).flatMap((to) => {
     const allowed = purePackages[top(source.path)] ?? [];
-    return allowed.some((name) => to === name || to.startsWith(`${name}/`)) ? [] : [`${source.path} imports ${to}`];
+    return allowed.some((name) => to === name || to.startsWith(`${name}/`))
+      ? [] : [`${source.path} imports ${to}`];
   }));
   assert.equal(wrong, []);
 });
@@ -94,7 +101,8 @@ test(`files have at most ${linesMax} lines of ${columnsMax} columns and open wit
     return [
       ...lines.length > linesMax + 1 ? [`${source.path}: ${lines.length} lines`] : [],
       ...wide >= 0 ? [`${source.path}:${wide + 1}: ${lines[wide]?.length} columns`] : [],
-      ...source.text.startsWith('//') || source.text.startsWith('#!') ? [] : [`${source.path}: no opening comment`],
+      ...source.text.startsWith('//') || source.text.startsWith('#!')
+        ? [] : [`${source.path}: no opening comment`],
     ];
   });
   assert.equal(wrong, []);
@@ -113,7 +121,8 @@ test('every file is imported by another, or is started', () => {
 });
 
 test('every test file runs its tests', () => {
-  const silent = sources.filter((source) => source.path.endsWith('.test.ts') && !/\btest\.run\(\)/.test(source.code));
+  const silent = sources.filter((source) => source.path.endsWith('.test.ts')
+    && !/\btest\.run\(\)/.test(source.code));
   assert.equal(silent.map((source) => source.path), []);
 });
 
@@ -121,14 +130,20 @@ test.run();
 
 function read(path: string): Source {
   const text = readFileSync(path, 'utf8');
-  const imports = [...text.matchAll(/^\s*(?:import|export)\b[^'";]*?from\s*'([^']+)'|\bimport\(\s*'([^']+)'\s*\)|^import '([^']+)'/gm)]
+  const imported =
+    /^\s*(?:import|export)\b[^'";]*?from\s*'([^']+)'|\bimport\(\s*'([^']+)'\s*\)|^import '([^']+)'/gm;
+  const imports = [...text.matchAll(imported)]
     .map((match) => match[1] ?? match[2] ?? match[3] ?? '');
   return { path, text, code: bare(text), imports };
 }
 
 /** The text without comments and without the insides of strings, lines kept. */
 function bare(text: string): string {
-  const pattern = /\/\*[\s\S]*?\*\/|\/\/[^\n]*|'(?:[^'\\\n]|\\.)*'|"(?:[^"\\\n]|\\.)*"|(?<=[=(,:[!&|?{};]\s*)\/(?![*/])(?:[^/\\\n[]|\\.|\[(?:[^\]\\\n]|\\.)*\])+\/[a-z]*/g;
+  const comment = /\/\*[\s\S]*?\*\/|\/\/[^\n]*/;
+  const string = /'(?:[^'\\\n]|\\.)*'|"(?:[^"\\\n]|\\.)*"/;
+  // A slash begins a regular expression only where a value may begin.
+  const expression = /(?<=[=(,:[!&|?{};]\s*)\/(?![*/])(?:[^/\\\n[]|\\.|\[(?:[^\]\\\n]|\\.)*\])+\/[a-z]*/;
+  const pattern = new RegExp([comment, string, expression].map(({ source }) => source).join('|'), 'g');
   return text.replace(pattern, (found) => found.startsWith('/') ? found.replace(/[^\n]/g, ' ') : "''");
 }
 
@@ -137,11 +152,13 @@ function top(path: string): string { return path.split('/')[0] ?? ''; }
 function resolve(from: string, to: string): string { return normalize(join(dirname(from), to)); }
 
 /**
- * Functions by their first line's indent: from a line that opens a function's body to the line that closes it at
- * the same indent. A factory that only holds closures is measured by its parts: nested functions don't count.
+ * Functions by their first line's indent: from a line that opens a function's body to the line that closes it
+ * at the same indent. A factory that only holds closures is measured by its parts: nested functions don't
+ * count.
  */
 function longFunctions(source: Source): string[] {
-  const lines = source.code.split('\n'), open: { indent: number; from: number; inner: number }[] = [], found: string[] = [];
+  const lines = source.code.split('\n'), open: { indent: number; from: number; inner: number }[] = [],
+    found: string[] = [];
   lines.forEach((line, at) => {
     const indent = line.search(/\S/);
     if (indent < 0) return;
@@ -153,7 +170,8 @@ function longFunctions(source: Source): string[] {
       const outer = open.at(-1);
       if (outer !== undefined) outer.inner += size;
     }
-    if (/\{$/.test(line.trimEnd()) && /\bfunction\b|=>\s*\{$/.test(line)) open.push({ indent, from: at, inner: 0 });
+    if (/\{$/.test(line.trimEnd()) && /\bfunction\b|=>\s*\{$/.test(line)) open.push({ indent, from: at,
+      inner: 0 });
   });
   return found;
 }

@@ -1,6 +1,6 @@
 // Transcript tests: a file holds commands, their input, and under `----` what they print. A reader sees
-// input and output side by side; `npm run rewrite` redraws the outputs, and the diff is then read by a person.
-// The format is that of etcd-io/raft's data-driven tests:
+// input and output side by side; `npm run rewrite` redraws the outputs, and the diff is then read by a
+// person. The format is that of etcd-io/raft's data-driven tests:
 //
 //     # a comment
 //     command argument key=value

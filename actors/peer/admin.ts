@@ -24,7 +24,8 @@ export function createAdmin(core: Core, hooks: AdminHooks): Admin {
     const member = hooks.members().find((each) => each.name === wanted);
     if (member === undefined) return failure(404, 'NotFound', `no member is named "${wanted}"`);
     if (hooks.members().length === 1) {
-      return failure(409, 'Conflict', 'the last member cannot leave: stop it and remove its directory instead');
+      return failure(409, 'Conflict',
+        'the last member cannot leave: stop it and remove its directory instead');
     }
     hooks.remove(member.id);
     return json({ message: `${wanted} leaves the cluster` }, 202);

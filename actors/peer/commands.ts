@@ -1,5 +1,5 @@
-// Commands of this peer on their way into the log: numbered, sent to whoever leads, sent again when nothing is
-// heard, answered once this peer's own state has applied them.
+// Commands of this peer on their way into the log: numbered, sent to whoever leads, sent again when nothing
+// is heard, answered once this peer's own state has applied them.
 //
 // What always holds: a command is answered exactly once; the state recognises repeats by their id, so sending
 // one again is always safe; at most `commandsInFlightMax` are under way.
@@ -68,7 +68,8 @@ export function createCommands(core: Core, hooks: CommandHooks): Commands {
       core.defer(() => done(tooLarge(data.length)));
       return;
     }
-    const entry: Pending = { id, data, done, deadlineMs: core.now() + limits.commandTimeoutMs, sentMs: null, uncertain: 0 };
+    const entry: Pending = { id, data, done, deadlineMs: core.now() + limits.commandTimeoutMs, sentMs: null,
+      uncertain: 0 };
     if (pending.size === 0) core.arm('commands/retry', limits.commandRetryMs, retry);
     pending.set(sequence, entry);
     enqueue(entry);
@@ -134,7 +135,8 @@ export function createCommands(core: Core, hooks: CommandHooks): Commands {
       if (id === null || id.origin !== core.self || id.incarnation !== core.incarnation) return;
       const entry = pending.get(id.sequence);
       if (entry === undefined) return;
-      finish(entry, applied.duplicate ? unavailable('it was applied, but its outcome is not known') : applied.outcome);
+      finish(entry, applied.duplicate ? unavailable('it was applied, but its outcome is not known')
+        : applied.outcome);
     },
     installed(wasApplied) {
       for (const entry of [...pending.values()]) {

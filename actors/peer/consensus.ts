@@ -96,7 +96,8 @@ export function createConsensus(core: Core, recovery: LogRecovery, hooks: Consen
       }
       case 'disarm': return core.disarm(`log/${effect.timer}`);
       case 'role':
-        core.trace('log', 'role', { role: effect.role, term: effect.term, leader: effect.leader, ready: effect.ready });
+        core.trace('log', 'role', { role: effect.role, term: effect.term, leader: effect.leader,
+          ready: effect.ready });
         return hooks.role(effect);
       case 'members': return hooks.members(effect.members, effect.committed);
       case 'proposed': return;
@@ -153,7 +154,8 @@ export function createConsensus(core: Core, recovery: LogRecovery, hooks: Consen
 
   function snapshotNow(): { meta: SnapshotMeta; data: Uint8Array } {
     const { revision, term } = core.state;
-    return { meta: { index: revision as number as Index, term, members: appliedMembers }, data: encodeState(core.state) };
+    return { meta: { index: revision as number as Index, term, members: appliedMembers },
+      data: encodeState(core.state) };
   }
 
   return {

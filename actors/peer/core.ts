@@ -128,5 +128,6 @@ const randomOf = (ports: Ports): Random => fromU32(() => ports.random.u32());
 export function uuid(random: Random): string {
   const hex = Array.from({ length: 4 }, () => random.u32().toString(16).padStart(8, '0')).join('');
   const variant = ((parseInt(hex[16] ?? '0', 16) & 3) | 8).toString(16);
-  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-4${hex.slice(13, 16)}-${variant}${hex.slice(17, 20)}-${hex.slice(20)}`;
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-4${hex.slice(13, 16)}-${variant}${hex.slice(17, 20)}-${
+    hex.slice(20)}`;
 }

@@ -1,5 +1,5 @@
-// What the founding peer brings into a new cluster's state: its id and the objects it was given (the CA). It is
-// written by the first leader, once, as soon as kube-system is there.
+// What the founding peer brings into a new cluster's state: its id and the objects it was given (the CA). It
+// is written by the first leader, once, as soon as kube-system is there.
 
 import { objectKey, resourceName } from '../../cluster/ids.ts';
 import type { Term } from '../../cluster/ids.ts';

@@ -1,8 +1,8 @@
 // Who is in the cluster: lets joiners in through the door, asks the leader to admit them, and, on the leader,
 // keeps the voters as many and as alive as they should be.
 //
-// What always holds: membership changes only through the log, one at a time; what could not be proposed now is
-// looked at again at the next change or within a second.
+// What always holds: membership changes only through the log, one at a time; what could not be proposed now
+// is looked at again at the next change or within a second.
 
 import { unreachable } from '../../cluster/assert.ts';
 import type { PeerId } from '../../cluster/ids.ts';
@@ -42,7 +42,8 @@ export interface MemberHooks {
 }
 
 /** What is wished of the leader, by peer, until the log shows it: bounded by the members there may be. */
-type Wish = { readonly kind: 'admit'; readonly member: LogMember } | { readonly kind: 'remove'; readonly peer: PeerId };
+type Wish = { readonly kind: 'admit'; readonly member: LogMember }
+  | { readonly kind: 'remove'; readonly peer: PeerId };
 
 const reviewMs = 1_000;
 
@@ -96,12 +97,14 @@ export function createMembers(core: Core, consensus: Consensus, spread: Spread, 
       if (granted(members, wish, core.self) !== 'done') continue;
       wishes.delete(wishOf(wish));
       if (wish.kind !== 'admit' || view === null) continue;
-      openDoor({ type: 'admitted', peer: wish.member.id, clusterId: hooks.clusterId(), term: view.term, members });
+      openDoor({ type: 'admitted', peer: wish.member.id, clusterId: hooks.clusterId(), term: view.term,
+        members });
     }
   }
 
   function openDoor(event: DoorEvent): void {
-    for (const effect of stepDoor(door, event, core.now(), core.ports.clock.wallMs(), core.random)) carryOut(effect);
+    for (const effect of stepDoor(door, event, core.now(), core.ports.clock.wallMs(),
+      core.random)) carryOut(effect);
   }
 
   function carryOut(effect: DoorEffect): void {
@@ -117,7 +120,8 @@ export function createMembers(core: Core, consensus: Consensus, spread: Spread, 
           });
         }
         if (view === null || view.leader === null) {
-          return openDoor({ type: 'refuse', peer: effect.peer, retry: true, reason: 'no leader just now; try again' });
+          return openDoor({ type: 'refuse', peer: effect.peer, retry: true,
+            reason: 'no leader just now; try again' });
         }
         const member = { id: effect.peer, name: effect.name, addresses: effect.addresses, voter: false };
         return wishFor({ kind: 'admit', member });
@@ -141,7 +145,8 @@ export function createMembers(core: Core, consensus: Consensus, spread: Spread, 
     liveness: review,
     joinMessage: (from, message) => openDoor({ type: 'message', from, message }),
     message: (message) => wishFor(message.kind === 'admit'
-      ? { kind: 'admit', member: { ...message.member, voter: false } } : { kind: 'remove', peer: message.peer }),
+      ? { kind: 'admit', member: { ...message.member, voter: false } }
+        : { kind: 'remove', peer: message.peer }),
     remove: (peer) => wishFor({ kind: 'remove', peer }),
     list: () => members,
   };
@@ -149,8 +154,12 @@ export function createMembers(core: Core, consensus: Consensus, spread: Spread, 
 
 const wishOf = (wish: Wish): PeerId => wish.kind === 'admit' ? wish.member.id : wish.peer;
 
-/** The membership that grants a wish; `done` if it is granted; `transfer` if this leader must step aside first. */
-function granted(members: readonly LogMember[], wish: Wish, self: PeerId): readonly LogMember[] | 'done' | 'transfer' {
+/**
+ * The membership that grants a wish; `done` if it is granted; `transfer` if this leader must step aside
+ * first.
+ */
+function granted(members: readonly LogMember[], wish: Wish,
+  self: PeerId): readonly LogMember[] | 'done' | 'transfer' {
   const known = members.find(({ id }) => id === wishOf(wish));
   if (wish.kind === 'remove') {
     if (known === undefined) return 'done';
@@ -164,6 +173,7 @@ function granted(members: readonly LogMember[], wish: Wish, self: PeerId): reado
 }
 
 function findToken(core: Core, id: string): JoinToken | null {
-  const secret = get<Secret>(core.state, objectKey(resources.secrets, 'kube-system', `bootstrap-token-${id}`));
+  const secret = get<Secret>(core.state, objectKey(resources.secrets, 'kube-system',
+    `bootstrap-token-${id}`));
   return secret === null ? null : tokenFromSecret(secret);
 }

@@ -2,7 +2,8 @@
 // an acknowledged write may lie (its read index), and the state is applied up to there.
 //
 // What always holds: the index used for a read was asked for after the read came in; reads that come while a
-// question is under way share the next one; a read that gets no answer in time is told so, never left hanging.
+// question is under way share the next one; a read that gets no answer in time is told so, never left
+// hanging.
 
 import type { Index, PeerId } from '../../cluster/ids.ts';
 import { limits } from '../../cluster/limits.ts';

@@ -27,7 +27,8 @@ export function createRuntimeCalls(core: Core): RuntimeCalls {
       const grace = call.call === 'stop-container' ? call.graceMs : 0;
       core.arm(`runtime/${op}`, limits.runtimeCallTimeoutMs + grace, () => finish(op, {
         ok: false,
-        failure: { reason: 'RuntimeUnavailable', retry: true, message: `the container runtime did not answer: ${call.call}` },
+        failure: { reason: 'RuntimeUnavailable', retry: true,
+          message: `the container runtime did not answer: ${call.call}` },
       }));
       core.ports.containers.call(op, call);
     },

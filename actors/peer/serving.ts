@@ -64,14 +64,16 @@ export function createServing(core: Core, parts: ServingParts): Serving {
     if (!live.has(incoming.id)) return;
     const result = handle(incoming, core.state, context());
     switch (result.type) {
-      case 'response': return respond(incoming.id, read === 'stale' ? withWarning(result.response) : result.response);
+      case 'response': return respond(incoming.id,
+        read === 'stale' ? withWarning(result.response) : result.response);
       case 'command': return propose(incoming, result.ops, result.pending, attempt);
       case 'watch':
         if (!parts.watches.open(incoming.id, result.watch)) {
           respond(incoming.id, failure(429, 'TooManyRequests', 'too many watches on this peer; try another'));
         }
         return;
-      case 'logs': return parts.streams.open(incoming.id, result.logs, (response) => respond(incoming.id, response));
+      case 'logs': return parts.streams.open(incoming.id, result.logs,
+        (response) => respond(incoming.id, response));
       default: return unreachable(result);
     }
   }
@@ -115,7 +117,8 @@ export function createServing(core: Core, parts: ServingParts): Serving {
     return {
       nowWallMs: core.ports.clock.wallMs(),
       uid: () => uuid(core.random),
-      suffix: () => Array.from({ length: 5 }, () => suffixAlphabet[core.random.below(suffixAlphabet.length)]).join(''),
+      suffix: () => Array.from({ length: 5 },
+        () => suffixAlphabet[core.random.below(suffixAlphabet.length)]).join(''),
       peer: { ready, notReadyReason: reason, serverAddress: `${core.config.hostIP}:${core.config.apiPort}` },
     };
   }

@@ -1,7 +1,8 @@
-// The gossip plane of a peer: who is alive and how they are, the commit feed, and the repair of what was missed.
+// The gossip plane of a peer: who is alive and how they are, the commit feed, and the repair of what was
+// missed.
 //
-// What always holds: nothing here decides anything; what is learned goes to the log, which takes it only where it
-// fits; the feed is published only while somebody needs it, which is while there are learners.
+// What always holds: nothing here decides anything; what is learned goes to the log, which takes it only
+// where it fits; the feed is published only while somebody needs it, which is while there are learners.
 
 import { unreachable } from '../../cluster/assert.ts';
 import { index } from '../../cluster/ids.ts';
@@ -43,7 +44,8 @@ export interface SpreadHooks {
   liveness(peer: PeerId, status: Liveness): void;
   /** Where a member says that it can be reached. */
   addresses(peer: PeerId, addresses: readonly string[]): void;
-  self(): { readonly ready: boolean; readonly reason: string; readonly cpuMilli: number; readonly memoryBytes: number };
+  self(): { readonly ready: boolean; readonly reason: string; readonly cpuMilli: number;
+    readonly memoryBytes: number };
   diverged(from: PeerId, at: Index): void;
 }
 
@@ -119,7 +121,8 @@ export function createSpread(core: Core, consensus: Consensus, hooks: SpreadHook
   }
 
   function reviewPublishing(): void {
-    const wanted = view !== null && view.role === 'leader' && view.ready && members.some(({ voter }) => !voter);
+    const wanted = view !== null && view.role === 'leader' && view.ready
+      && members.some(({ voter }) => !voter);
     if (wanted === publishing) return;
     publishing = wanted;
     if (!wanted || view === null) return publish({ type: 'stop' });
@@ -148,7 +151,8 @@ export function createSpread(core: Core, consensus: Consensus, hooks: SpreadHook
     return {
       applied: index(core.state.revision), termAt,
       active: view === null || (view.role !== 'leader' && !(isVoter() && view.leader !== null)),
-      term: view?.term ?? core.state.term, leader: view?.leader ?? null, live: liveMembers(membership), appliedOf,
+      term: view?.term ?? core.state.term, leader: view?.leader ?? null, live: liveMembers(membership),
+        appliedOf,
       entriesFrom: (first, bytesMax) => consensus.entriesFrom(first, bytesMax),
       snapshotNow: () => consensus.snapshotNow(),
     };

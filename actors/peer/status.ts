@@ -36,7 +36,8 @@ export interface PeerStatus {
 
 export type LivenessOf = (peer: PeerId) => { readonly status: Liveness; readonly beat: Beat | null };
 
-export function peerStatus(core: Core, log: LogDescription, phase: string, livenessOf: LivenessOf): PeerStatus {
+export function peerStatus(core: Core, log: LogDescription, phase: string,
+  livenessOf: LivenessOf): PeerStatus {
   const live = new Set(log.members.filter(({ id }) => livenessOf(id).status !== 'dead').map(({ id }) => id));
   live.add(core.self);
   const members = log.members.map((member): MemberStatus => {

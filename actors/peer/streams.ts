@@ -124,7 +124,8 @@ export function createLogStreams(core: Core, hooks: StreamHooks): LogStreams {
     const stream = `peer/${from}/${message.stream}`;
     if (serving.has(stream)) return;
     if (serving.size >= limits.logStreamsMax) {
-      hooks.send(from, { kind: 'logs-end', stream: message.stream, error: 'too many log streams on that peer' });
+      hooks.send(from, { kind: 'logs-end', stream: message.stream,
+        error: 'too many log streams on that peer' });
       return;
     }
     serving.set(stream, { to: from, stream: message.stream, sequence: 0 });

@@ -1,8 +1,8 @@
 // What a peer does besides agreeing: runs pods, carries traffic, and, while it leads, schedules and controls.
 //
-// What always holds: the leader's actors live exactly as long as this peer is a ready leader of one term and its
-// state holds all that earlier terms committed; the kubelet starts once the state is caught up, and never acts
-// on an older one.
+// What always holds: the leader's actors live exactly as long as this peer is a ready leader of one term and
+// its state holds all that earlier terms committed; the kubelet starts once the state is caught up, and never
+// acts on an older one.
 
 import type { Term } from '../../cluster/ids.ts';
 import type { LogsRequest } from '../../cluster/api/request.ts';
@@ -34,7 +34,8 @@ export interface Workers {
   stop(): void;
 }
 
-export function createWorkers(core: Core, services: PeerServices, leads: (term: Term | null) => void): Workers {
+export function createWorkers(core: Core, services: PeerServices,
+  leads: (term: Term | null) => void): Workers {
   const kubelet: Kubelet = createKubelet(services, createRecorder(services, 'kubelet', services.self.name));
   const routes = createServiceActor(services);
   let leader: { readonly term: Term; readonly actors: LeaderActors } | null = null;

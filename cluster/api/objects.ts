@@ -23,7 +23,8 @@ export const resources = {
   leases: resourceName('coordination.k8s.io/leases'),
 } as const;
 
-export function keyOf(resource: ResourceName, object: { metadata: { namespace?: string; name: string } }): ObjectKey {
+export function keyOf(resource: ResourceName,
+  object: { metadata: { namespace?: string; name: string } }): ObjectKey {
   return objectKey(resource, object.metadata.namespace ?? '', object.metadata.name);
 }
 

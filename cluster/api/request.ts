@@ -42,7 +42,9 @@ export interface ApiContext {
   readonly peer: { readonly ready: boolean; readonly notReadyReason: string; readonly serverAddress: string };
 }
 
-/** How fresh the state must be before `handle` may be asked. Decided from the request alone by `freshness`. */
+/**
+ * How fresh the state must be before `handle` may be asked. Decided from the request alone by `freshness`.
+ */
 export type Freshness =
   /** Anything local will do (watch, resourceVersion=0, discovery, health). */
   | { readonly type: 'local' }

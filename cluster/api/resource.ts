@@ -8,7 +8,8 @@ import type { KubeObject, StatusCause } from './types.ts';
  * strategic merge (list-map keys) and OpenAPI.
  */
 export type Schema =
-  | { readonly type: 'string' | 'boolean' | 'integer' | 'number' | 'quantity' | 'int-or-string' | 'time' | 'bytes' | 'any' }
+  | { readonly type: 'string' | 'boolean' | 'integer' | 'number' | 'quantity' | 'int-or-string' | 'time'
+    | 'bytes' | 'any' }
   | {
       readonly type: 'object'; readonly fields: Readonly<Record<string, Schema>>;
       readonly required?: readonly string[];
@@ -20,7 +21,9 @@ export type Schema =
   | { readonly type: 'map'; readonly of: Schema }
   | {
       readonly type: 'list'; readonly of: Schema;
-      /** Strategic merge: by this key, or as a set (`patchStrategy: merge` of scalars), or replaced if absent. */
+      /**
+       * Strategic merge: by this key, or as a set (`patchStrategy: merge` of scalars), or replaced if absent.
+       */
       readonly mergeKey?: string; readonly set?: boolean;
     };
 
@@ -61,7 +64,10 @@ export interface Resource {
   readonly prepareUpdate: (object: KubeObject, old: KubeObject) => KubeObject;
   /** For `PUT …/status`: the old object with the new status (and, as in Kubernetes, nothing else). */
   readonly prepareStatus: (object: KubeObject, old: KubeObject) => KubeObject;
-  /** Field errors of a create (`old` null) or an update; empty means valid. Metadata is validated by the caller. */
+  /**
+   * Field errors of a create (`old` null) or an update; empty means valid. Metadata is validated by the
+   * caller.
+   */
   readonly validate: (object: KubeObject, old: KubeObject | null) => readonly StatusCause[];
   /** Seconds of grace for a delete that names none; 0: at once. Pods only. */
   readonly graceSeconds?: (object: KubeObject) => number;

@@ -64,7 +64,8 @@ export interface Toleration {
 export type ResourceList = Readonly<Record<string, string>>;
 
 export interface Node extends KubeObject {
-  readonly spec?: { readonly unschedulable?: boolean; readonly taints?: readonly Taint[]; readonly podCIDR?: string };
+  readonly spec?: { readonly unschedulable?: boolean; readonly taints?: readonly Taint[];
+    readonly podCIDR?: string };
   readonly status?: {
     readonly capacity?: ResourceList; readonly allocatable?: ResourceList;
     readonly conditions?: readonly Condition[];
@@ -167,12 +168,14 @@ export interface Deployment extends KubeObject {
     readonly selector: LabelSelector; readonly template: PodTemplateSpec;
     readonly strategy?: {
       readonly type?: 'RollingUpdate' | 'Recreate';
-      readonly rollingUpdate?: { readonly maxSurge?: number | string; readonly maxUnavailable?: number | string };
+      readonly rollingUpdate?: { readonly maxSurge?: number | string;
+        readonly maxUnavailable?: number | string };
     };
   };
   readonly status?: {
     readonly observedGeneration?: number; readonly replicas?: number; readonly updatedReplicas?: number;
-    readonly readyReplicas?: number; readonly availableReplicas?: number; readonly unavailableReplicas?: number;
+    readonly readyReplicas?: number; readonly availableReplicas?: number;
+      readonly unavailableReplicas?: number;
     readonly collisionCount?: number; readonly conditions?: readonly Condition[];
   };
 }
@@ -195,15 +198,18 @@ export interface Service extends KubeObject {
 
 export interface Endpoint {
   readonly addresses: readonly string[];
-  readonly conditions?: { readonly ready?: boolean; readonly serving?: boolean; readonly terminating?: boolean };
+  readonly conditions?: { readonly ready?: boolean; readonly serving?: boolean;
+    readonly terminating?: boolean };
   readonly nodeName?: string;
-  readonly targetRef?: { readonly kind: string; readonly namespace?: string; readonly name: string; readonly uid?: string };
+  readonly targetRef?: { readonly kind: string; readonly namespace?: string; readonly name: string;
+    readonly uid?: string };
 }
 
 export interface EndpointSlice extends KubeObject {
   readonly addressType: 'IPv4' | 'IPv6' | 'FQDN';
   readonly endpoints: readonly Endpoint[];
-  readonly ports?: readonly { readonly name?: string; readonly protocol?: 'TCP' | 'UDP'; readonly port?: number }[];
+  readonly ports?: readonly { readonly name?: string; readonly protocol?: 'TCP' | 'UDP';
+    readonly port?: number }[];
 }
 
 export interface ObjectReference {

@@ -24,9 +24,12 @@ const timeoutMs = 30_000;
 
 interface Kubeconfig {
   readonly 'current-context': string;
-  readonly contexts: readonly { readonly name: string; readonly context: { readonly cluster: string; readonly user: string } }[];
-  readonly clusters: readonly { readonly name: string; readonly cluster: { readonly server: string; readonly 'certificate-authority-data': string } }[];
-  readonly users: readonly { readonly name: string; readonly user: { readonly 'client-certificate-data': string; readonly 'client-key-data': string } }[];
+  readonly contexts: readonly { readonly name: string;
+    readonly context: { readonly cluster: string; readonly user: string } }[];
+  readonly clusters: readonly { readonly name: string;
+    readonly cluster: { readonly server: string; readonly 'certificate-authority-data': string } }[];
+  readonly users: readonly { readonly name: string;
+    readonly user: { readonly 'client-certificate-data': string; readonly 'client-key-data': string } }[];
 }
 
 export function openClient(flags: ClientFlags): Client {
@@ -63,10 +66,12 @@ function exchange(
     const text = body === undefined ? null : JSON.stringify(body);
     const patch = method === 'PATCH' ? 'application/merge-patch+json' : 'application/json';
     const headers = { accept: 'application/json', ...text === null ? {} : { 'content-type': patch } };
-    const outgoing = request(url, { method, ...tls, headers, timeout: timeoutMs, agent: false }, (response) => {
+    const outgoing = request(url, { method, ...tls, headers, timeout: timeoutMs, agent: false },
+      (response) => {
       const parts: Buffer[] = [];
       response.on('data', (part: Buffer) => parts.push(part));
-      response.on('end', () => done({ status: response.statusCode ?? 0, body: Buffer.concat(parts).toString() }));
+      response.on('end', () => done({ status: response.statusCode ?? 0,
+        body: Buffer.concat(parts).toString() }));
       response.on('error', fail);
     });
     outgoing.on('timeout', () => outgoing.destroy(new Error(`${url.host} does not answer`)));

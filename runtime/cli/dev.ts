@@ -1,7 +1,7 @@
 // `shoal dev`: several peers on this machine, each a process of its own, and what a newcomer needs next.
 //
-// What always holds: a peer that is killed stays dead until it is started again by hand; the end of `dev` stops
-// every peer that it started and removes the containers of them all.
+// What always holds: a peer that is killed stays dead until it is started again by hand; the end of `dev`
+// stops every peer that it started and removes the containers of them all.
 
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
@@ -54,9 +54,12 @@ export async function dev(flags: DevFlags): Promise<void> {
   process.exit(process.exitCode ?? 0);
 }
 
-async function run(dir: string, flags: DevFlags, children: Map<string, ChildProcess>, progress: Progress): Promise<void> {
-  const runtime = flags.runtime === 'auto' ? (await probeDocker() === null ? 'process' : 'docker') : flags.runtime;
-  progress.step(`starting peer-1 (containers: ${runtime === 'docker' ? 'Docker' : 'processes, no Docker engine is used'})`);
+async function run(dir: string, flags: DevFlags, children: Map<string, ChildProcess>,
+  progress: Progress): Promise<void> {
+  const runtime = flags.runtime === 'auto' ? (await probeDocker() === null ? 'process' : 'docker')
+    : flags.runtime;
+  progress.step(`starting peer-1 (containers: ${
+    runtime === 'docker' ? 'Docker' : 'processes, no Docker engine is used'})`);
   await prepare(dir, 1, flags, runtime, null);
   await launch(dir, 'peer-1', children);
   const client = openClient({ kubeconfig: join(dir, 'peer-1', 'kubeconfig') });
@@ -64,7 +67,8 @@ async function run(dir: string, flags: DevFlags, children: Map<string, ChildProc
     progress.step(`starting peer-${n}`);
     const known = readSettings(join(dir, `peer-${n}`));
     const through = known !== null && known.join === null ? null
-      : { address: readSettings(join(dir, 'peer-1'))?.listen ?? '', token: await makeToken(client, 3_600_000) };
+      : { address: readSettings(join(dir, 'peer-1'))?.listen ?? '',
+        token: await makeToken(client, 3_600_000) };
     await prepare(dir, n, flags, runtime, through);
     await launch(dir, `peer-${n}`, children);
   }
@@ -83,19 +87,22 @@ async function nodesReady(client: Client, wanted: number, progress: Progress): P
       status?.conditions?.some(({ type, status: value }) => type === 'Ready' && value === 'True')).length;
     progress.step(`waiting for the nodes: ${ready} of ${wanted} ready`);
     if (ready >= wanted) return;
-    if (Date.now() > deadline) throw new Error(`only ${ready} of ${wanted} nodes became ready; see DIR/peer-i/log.txt`);
+    if (Date.now() > deadline) throw new Error(`only ${ready} of ${
+      wanted} nodes became ready; see DIR/peer-i/log.txt`);
     await new Promise((done) => setTimeout(done, 200));
   }
 }
 
 /** The settings of peer n, kept from an earlier run where there was one. */
-async function prepare(dir: string, n: number, flags: DevFlags, runtime: RuntimeChoice, through: Settings['join']): Promise<void> {
+async function prepare(dir: string, n: number, flags: DevFlags, runtime: RuntimeChoice,
+  through: Settings['join']): Promise<void> {
   const home = join(dir, `peer-${n}`), known = readSettings(home);
   // Every peer has a loopback address of its own, so that node ports don't collide. Only Linux has them all.
   const hostIP = process.platform === 'linux' ? `127.0.0.${n}` : '127.0.0.1';
   writeSettings(home, {
     name: `peer-${n}`, hostIP, listen: known?.listen ?? `127.0.0.1:${await freePort()}`,
-    apiHosts: hostIP === '127.0.0.1' ? [hostIP] : ['127.0.0.1', hostIP], apiPort: flags.apiPort + n - 1, runtime,
+    apiHosts: hostIP === '127.0.0.1' ? [hostIP] : ['127.0.0.1', hostIP], apiPort: flags.apiPort + n - 1,
+      runtime,
     cpuMilli: availableParallelism() * 1000, memoryBytes: Math.floor(totalmem() / flags.peers),
     join: through,
   });
@@ -117,7 +124,8 @@ function launch(dir: string, name: string, children: Map<string, ChildProcess>):
   const home = join(dir, name), entry = fileURLToPath(new URL(`./shoal${extension}`, import.meta.url));
   return new Promise((done, fail) => {
     // Its own process group: Ctrl-C reaches `dev` alone, which then stops the peers in order.
-    const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', entry, 'start', '--dir', home],
+    const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', entry, 'start', '--dir',
+      home],
       { detached: true, stdio: ['ignore', 'pipe', 'pipe', 'ipc'] });
     children.set(name, child);
     let output = '';
@@ -127,7 +135,8 @@ function launch(dir: string, name: string, children: Map<string, ChildProcess>):
     };
     child.stdout?.on('data', keep);
     child.stderr?.on('data', keep);
-    const timer = setTimeout(() => fail(new Error(`${name} does not serve its API; it said:\n${output}`)), startTimeoutMs);
+    const timer = setTimeout(() => fail(new Error(`${name} does not serve its API; it said:\n${output}`)),
+      startTimeoutMs);
     child.on('message', () => {
       clearTimeout(timer);
       done();
@@ -135,7 +144,8 @@ function launch(dir: string, name: string, children: Map<string, ChildProcess>):
     child.on('exit', (code, signal) => {
       clearTimeout(timer);
       children.delete(name);
-      fail(new Error(`${name} ended (${signal ?? `exit ${code}`}) before it served its API; it said:\n${output}`));
+      fail(new Error(`${name} ended (${signal ?? `exit ${code}`}) before it served its API; it said:\n${
+        output}`));
     });
   });
 }
@@ -148,7 +158,8 @@ async function writeContexts(dir: string, flags: DevFlags): Promise<void> {
   const peers = Array.from({ length: flags.peers }, (_, at) => ({
     name: `peer-${at + 1}`, server: `https://127.0.0.1:${flags.apiPort + at}`,
   }));
-  writeKubeconfig(join(dir, 'kubeconfig'), authority.cert, await adminCertificate(authority), peers, 'peer-1');
+  writeKubeconfig(join(dir, 'kubeconfig'), authority.cert, await adminCertificate(authority), peers,
+    'peer-1');
 }
 
 function printNext(dir: string, flags: DevFlags): void {
@@ -176,7 +187,8 @@ async function stopAll(dir: string, peers: number, children: Map<string, ChildPr
   await Promise.all([...children.values()].map((child) => stopChild(child)));
   for (let n = 1; n <= peers; n++) {
     const home = join(dir, `peer-${n}`);
-    if (startedByHand(home)) console.log(`peer-${n} was started by hand and goes on: process ${readPid(home)}`);
+    if (startedByHand(home)) console.log(`peer-${n} was started by hand and goes on: process ${
+      readPid(home)}`);
     else await removePods(home, (line) => console.log(`peer-${n}: ${line}`));
   }
 }

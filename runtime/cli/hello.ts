@@ -1,5 +1,5 @@
-// What `npm start` shows: applies examples/hello.yaml, waits until it is available, fetches its page through its
-// Service.
+// What `npm start` shows: applies examples/hello.yaml, waits until it is available, fetches its page through
+// its Service.
 
 import { readFileSync } from 'node:fs';
 import { parseAllDocuments } from 'yaml';
@@ -55,7 +55,8 @@ async function available(client: Client, progress: Progress): Promise<void> {
     const wanted = found.spec.replicas ?? 1, ready = found.status?.availableReplicas ?? 0;
     progress.step(`waiting for deployment/hello: ${ready} of ${wanted} replicas available`);
     if (ready >= wanted && found.status?.observedGeneration === found.metadata.generation) return;
-    if (Date.now() > deadline) throw new Error('deployment/hello did not become available; see kubectl describe pods');
+    if (Date.now() > deadline) throw new Error(
+      'deployment/hello did not become available; see kubectl describe pods');
     await new Promise((done) => setTimeout(done, pollMs));
   }
 }

@@ -5,6 +5,7 @@ import type { ClientFlags } from './client.ts';
 
 export async function leave(name: string | undefined, flags: ClientFlags): Promise<void> {
   const client = openClient(flags);
-  const answer = await client.json<{ message: string }>('POST', '/shoal/v1/leave', name === undefined ? {} : { name });
+  const answer = await client.json<{ message: string }>('POST', '/shoal/v1/leave',
+    name === undefined ? {} : { name });
   console.log(answer.message);
 }

@@ -29,7 +29,8 @@ export async function removePods(dir: string, log: (line: string) => void): Prom
   if (found.type === 'runtime-done') {
     const sandboxes = found.list?.sandboxes ?? [];
     const removed = await Promise.all(sandboxes.map(({ id }) => call(id, { call: 'remove-sandbox', id })));
-    for (const event of removed) if (event.type === 'runtime-failed') log(`not removed: ${event.failure.message}`);
+    for (const event of removed) if (event.type === 'runtime-failed') log(`not removed: ${
+      event.failure.message}`);
   } else if (found.type === 'runtime-failed') {
     log(`its containers can't be listed: ${found.failure.message}`);
   }

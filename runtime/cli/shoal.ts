@@ -1,5 +1,6 @@
 #!/usr/bin/env node
-// The command line: `shoal start|join|token|status|leave|dev`. Flags and help here, the doing in the siblings.
+// The command line: `shoal start|join|token|status|leave|dev`. Flags and help here, the doing in the
+// siblings.
 // What always holds: exit code 0 done, 1 failed (with one line that says why), 2 called wrongly.
 
 import { Command, Option } from 'commander';
@@ -44,11 +45,13 @@ function peerFlags(command: Command): Command {
 /** Where to find a running peer. */
 function clientFlags(command: Command): Command {
   return command
-    .option('--kubeconfig <file>', 'default: $KUBECONFIG, .shoal/kubeconfig, or that of the peer on this machine')
+    .option('--kubeconfig <file>',
+      'default: $KUBECONFIG, .shoal/kubeconfig, or that of the peer on this machine')
     .option('--context <name>', 'which of its peers to ask');
 }
 
-peerFlags(program.command('start').description('run a peer: a new cluster\'s first, or the one that lives in --dir'))
+peerFlags(program.command('start').description(
+  'run a peer: a new cluster\'s first, or the one that lives in --dir'))
   .action((flags: StartFlags) => start(flags));
 
 peerFlags(program.command('join').description('run a new peer that joins a cluster')
@@ -64,7 +67,8 @@ clientFlags(token.command('list').description('what tokens there are')).action(l
 clientFlags(token.command('delete').description('make one void').argument('<id>', 'its part before the dot'))
   .action(deleteToken);
 
-clientFlags(program.command('status').description('members, leader, and how many more failures the cluster survives')
+clientFlags(program.command('status').description(
+  'members, leader, and how many more failures the cluster survives')
   .addOption(new Option('-o, --output <format>').choices(['text', 'json']).default('text')))
   .action(status);
 
@@ -75,7 +79,8 @@ clientFlags(program.command('leave').description('take a peer out of the cluster
 program.command('dev').description('a cluster of several peers on this machine')
   .option('--peers <n>', 'how many', number, 3)
   .option('--dir <dir>', 'where they live', '.shoal')
-  .addOption(new Option('--runtime <name>', 'what runs containers').choices(['auto', 'docker', 'process']).default('auto'))
+  .addOption(new Option('--runtime <name>', 'what runs containers').choices(['auto', 'docker',
+    'process']).default('auto'))
   .option('--api-port <port>', 'the first peer\'s; the next has the next', number, 6_443)
   .option('--hello', 'apply the example and fetch its page')
   .action(dev);

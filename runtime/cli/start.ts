@@ -1,4 +1,5 @@
-// `shoal start` and `shoal join`: one peer in the foreground, until a signal, its leaving, or its disk's failure.
+// `shoal start` and `shoal join`: one peer in the foreground, until a signal, its leaving, or its disk's
+// failure.
 
 import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { join as joinPath } from 'node:path';
@@ -32,7 +33,8 @@ export async function join(address: string, flags: StartFlags & { readonly token
   if (!/^.+:\d+$/.test(address)) throw new Error(`not an address: ${address}; it reads host:port`);
   const known = readSettings(flags.dir);
   if (known !== null && known.join === null && existsSync(joinPath(flags.dir, 'log'))) {
-    throw new Error(`${flags.dir} already holds a peer of a cluster; \`shoal start --dir ${flags.dir}\` brings it back`);
+    throw new Error(`${flags.dir} already holds a peer of a cluster; \`shoal start --dir ${
+      flags.dir}\` brings it back`);
   }
   await run(flags, merged(flags, { address, token: flags.token }));
 }
@@ -52,7 +54,8 @@ function merged(flags: StartFlags, through: Settings['join']): Settings {
     join: through ?? known.join,
   };
   if (!/^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$/.test(settings.name)) {
-    throw new Error(`"${settings.name}" can't be a node's name: lower-case letters, digits, '-' and '.' only; use --name`);
+    throw new Error(`"${
+      settings.name}" can't be a node's name: lower-case letters, digits, '-' and '.' only; use --name`);
   }
   return settings;
 }

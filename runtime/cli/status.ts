@@ -49,5 +49,6 @@ function verdict(found: PeerStatus): string {
 
 function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
   const widths = head.map((name, at) => Math.max(name.length, ...rows.map((row) => (row[at] ?? '').length)));
-  return [head, ...rows].map((row) => row.map((cell, at) => cell.padEnd(widths[at] ?? 0)).join('   ').trimEnd()).join('\n');
+  return [head, ...rows].map((row) => row.map((cell, at) =>
+    cell.padEnd(widths[at] ?? 0)).join('   ').trimEnd()).join('\n');
 }

@@ -16,14 +16,16 @@ export async function createToken(flags: ClientFlags & { readonly ttl: string })
 
 /** Makes a token, good for `ttlMs`, and returns its text. */
 export async function makeToken(client: Client, ttlMs: number): Promise<string> {
-  const draw = (length: number): string => Array.from({ length }, () => alphabet[randomInt(alphabet.length)]).join('');
+  const draw = (length: number): string => Array.from({ length },
+    () => alphabet[randomInt(alphabet.length)]).join('');
   const token = { id: draw(6), secret: draw(16) };
   await client.json('POST', path, secretFromToken(token, Date.now() + ttlMs));
   return `${token.id}.${token.secret}`;
 }
 
 export async function listTokens(flags: ClientFlags): Promise<void> {
-  const { items } = await openClient(flags).json<{ items: Secret[] }>('GET', `${path}?fieldSelector=type%3Dbootstrap.kubernetes.io%2Ftoken`);
+  const { items } = await openClient(flags).json<{ items: Secret[] }>('GET',
+    `${path}?fieldSelector=type%3Dbootstrap.kubernetes.io%2Ftoken`);
   console.log(['ID'.padEnd(10), 'EXPIRES IN'].join(''));
   for (const item of items) {
     const token = tokenFromSecret(item);

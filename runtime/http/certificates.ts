@@ -46,7 +46,8 @@ export async function issueServing(
 }
 
 /** A client certificate: Kubernetes takes the user from CN and the groups from O. */
-export async function issueClient(authority: KeyPair, user: string, groups: readonly string[]): Promise<KeyPair> {
+export async function issueClient(authority: KeyPair, user: string,
+  groups: readonly string[]): Promise<KeyPair> {
   return issue(authority, [`CN=${user}`, ...groups.map((group) => `O=${group}`)].join(', '),
     x509.ExtendedKeyUsage.clientAuth, []);
 }

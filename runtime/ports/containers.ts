@@ -38,7 +38,8 @@ export async function openContainers(options: ContainersOptions): Promise<Contai
   options.log('containers run as processes of this machine (no Docker engine is used); '
     + 'they are not isolated from it');
   const tiny = installTiny(options.dir);
-  const builtins = tiny === null ? {} : Object.fromEntries(builtinImages.map(({ name, entrypoint, command }) =>
+  const builtins = tiny === null ? {} : Object.fromEntries(builtinImages.map(({ name, entrypoint,
+    command }) =>
     [name, { path: tiny, args: entrypoint.slice(1), defaultArgs: command }]));
   const runtime = createProcessRuntime({
     dir: options.dir, deliver: options.deliver, builtins, hostIP: options.hostIP, log: options.log,

@@ -16,7 +16,8 @@ export interface Nftables { apply(routes: readonly Route[]): void; close(): Prom
 /** Null where nft can't be used: not root, not Linux, or not installed; which is said in the log. */
 export function createNftables(options: NftablesOptions): Nftables | null {
   if (process.platform !== 'linux' || process.getuid?.() !== 0) {
-    options.log('cluster IPs are not reachable from this machine: that needs Linux and root; node ports work');
+    options.log(
+      'cluster IPs are not reachable from this machine: that needs Linux and root; node ports work');
     return null;
   }
   if (spawnSync('nft', ['list', 'tables'], { stdio: 'ignore' }).status !== 0) {
@@ -58,7 +59,7 @@ export function createNftables(options: NftablesOptions): Nftables | null {
   };
 }
 
-function tableName(owner: string): string {
+export function tableName(owner: string): string {
   return `shoal-${createHash('sha256').update(owner).digest('hex').slice(0, 12)}`;
 }
 
@@ -75,26 +76,31 @@ function ruleset(table: string, routes: readonly Route[]): string {
   const refused = routes.filter((route) => route.backends.length === 0);
   const chain = (route: Route): string =>
     `svc-${createHash('sha256').update(`${route.name}/${route.protocol}`).digest('hex').slice(0, 12)}`;
-  const address = (route: Route): string => `${route.clusterIP} . ${route.protocol.toLowerCase()} . ${route.port}`;
+  const address = (route: Route): string =>
+    `${route.clusterIP} . ${route.protocol.toLowerCase()} . ${route.port}`;
   const backends = [...new Set(served.flatMap((route) => route.backends.map(({ ip }) => ip)))].sort();
   return [
     removal(table), `table ip ${table} {`,
     '  map services {', '    type ipv4_addr . inet_proto . inet_service : verdict',
-    ...served.length === 0 ? [] : [`    elements = { ${served.map((route) => `${address(route)} : goto ${chain(route)}`).join(', ')} }`],
+    ...served.length === 0
+      ? [] : [`    elements = { ${
+        served.map((route) => `${address(route)} : goto ${chain(route)}`).join(', ')} }`],
     '  }',
     '  set refused {', '    type ipv4_addr . inet_proto . inet_service',
     ...refused.length === 0 ? [] : [`    elements = { ${refused.map(address).join(', ')} }`],
     '  }',
     '  set hairpin {', '    type ipv4_addr . ipv4_addr',
-    ...backends.length === 0 ? [] : [`    elements = { ${backends.map((ip) => `${ip} . ${ip}`).join(', ')} }`],
+    ...backends.length === 0
+      ? [] : [`    elements = { ${backends.map((ip) => `${ip} . ${ip}`).join(', ')} }`],
     '  }',
     ...served.map((route) => chainOf(chain(route), route)),
-    '  chain out { type nat hook output priority -100; ip daddr . meta l4proto . th dport vmap @services; }',
-    '  chain in { type nat hook prerouting priority -100; ip daddr . meta l4proto . th dport vmap @services; }',
+    `  chain out { type nat hook output priority -100; ${target} vmap @services; }`,
+    `  chain in { type nat hook prerouting priority -100; ${target} vmap @services; }`,
     // A pod that reaches itself through its Service must not see itself as the sender.
-    '  chain back { type nat hook postrouting priority 100; ct status dnat ip saddr . ip daddr @hairpin masquerade; }',
-    '  chain refuse-out { type filter hook output priority -110; ip daddr . meta l4proto . th dport @refused reject; }',
-    '  chain refuse-in { type filter hook forward priority -110; ip daddr . meta l4proto . th dport @refused reject; }',
+    '  chain back { type nat hook postrouting priority 100;',
+    '    ct status dnat ip saddr . ip daddr @hairpin masquerade; }',
+    `  chain refuse-out { type filter hook output priority -110; ${target} @refused reject; }`,
+    `  chain refuse-in { type filter hook forward priority -110; ${target} @refused reject; }`,
     '}', '',
   ].join('\n');
 }
@@ -102,9 +108,12 @@ function ruleset(table: string, routes: readonly Route[]): string {
 function chainOf(name: string, route: Route): string {
   const { backends, protocol } = route;
   const targets = backends.map(({ ip, port }, at) => `${at} : ${ip} . ${port}`).join(', ');
-  return `  chain ${name} { meta l4proto ${protocol.toLowerCase()} dnat ip to numgen random mod ${backends.length} `
-    + `map { ${targets} }; }`;
+  const choice = `numgen random mod ${backends.length} map { ${targets} }`;
+  return `  chain ${name} { meta l4proto ${protocol.toLowerCase()} dnat ip to ${choice}; }`;
 }
+
+/** What a packet is looked up by. */
+const target = 'ip daddr . meta l4proto . th dport';
 
 /** The error text, or null. */
 function nft(text: string): Promise<string | null> {

@@ -21,7 +21,8 @@ const web = { app: 'web', tier: 'front', weight: '12', 'example.com/x': '' };
 
 test('what label selectors pick', () => {
   const yes = ['', 'app', 'app=web', 'app==web', ' app = web ', 'app!=db', 'other!=db', '!other',
-    'app in (web,db)', 'app in (web)', 'app notin (db)', 'other notin (db)', 'app=web,tier=front', 'weight>11', 'weight<13',
+    'app in (web,db)', 'app in (web)', 'app notin (db)', 'other notin (db)', 'app=web,tier=front',
+      'weight>11', 'weight<13',
     'example.com/x', 'example.com/x=', 'example.com/x in (,a)', 'app in(web)', 'in!=x'];
   const no = ['other', 'app=db', 'app=', 'app!=web', '!app', 'app in (db)', 'app notin (web)',
     'app=web,tier=back', 'weight>12', 'weight<12', 'app>1', 'other>1', 'constructor', 'in'];
@@ -111,7 +112,8 @@ test('field selectors', () => {
     { field: 'a', equal: true, value: '' },
   ] });
   assert.equal(parseFieldSelector(''), { ok: true, value: [] });
-  assert.equal(parseFieldSelector('a'), { ok: false, message: "invalid selector: 'a'; can't understand 'a'" });
+  assert.equal(parseFieldSelector('a'), { ok: false,
+    message: "invalid selector: 'a'; can't understand 'a'" });
   assert.is(parseFieldSelector('a=b=c').ok, false);
   assert.is(parseFieldSelector('a=b\\q').ok, false);
 });

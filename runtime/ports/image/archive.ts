@@ -1,5 +1,6 @@
-// The images that Shoal brings along, as archives that `docker load` (and Podman) takes: the sandbox that holds
-// a pod's namespaces, and the example's page. Made of `tiny.ts` alone, so no registry is needed for them.
+// The images that Shoal brings along, as archives that `docker load` (and Podman) takes: the sandbox that
+// holds a pod's namespaces, and the example's page. Made of `tiny.ts` alone, so no registry is needed for
+// them.
 // What always holds: the same bytes on every machine of one architecture, so one image id.
 
 import { createHash } from 'node:crypto';
@@ -13,8 +14,10 @@ export interface BuiltinImage {
   readonly command: readonly string[];
 }
 
-export const sandboxImage: BuiltinImage = { name: 'shoal.dev/sandbox:1', entrypoint: ['/tiny'], command: ['pause'] };
-export const helloImage: BuiltinImage = { name: 'shoal.dev/hello:1', entrypoint: ['/tiny', 'hello'], command: ['8080'] };
+export const sandboxImage: BuiltinImage = { name: 'shoal.dev/sandbox:1', entrypoint: ['/tiny'],
+  command: ['pause'] };
+export const helloImage: BuiltinImage = { name: 'shoal.dev/hello:1', entrypoint: ['/tiny', 'hello'],
+  command: ['8080'] };
 export const builtinImages: readonly BuiltinImage[] = [sandboxImage, helloImage];
 
 /** Docker's name of this machine's architecture, as far as `tiny` was compiled for it. */
@@ -32,7 +35,8 @@ export function tinyBytes(arch: string): Buffer {
 }
 
 /** An archive in the format of `docker save`, and the id that the image will have. */
-export async function imageArchive(image: BuiltinImage, arch: string): Promise<{ archive: Buffer; id: string }> {
+export async function imageArchive(image: BuiltinImage,
+  arch: string): Promise<{ archive: Buffer; id: string }> {
   const layer = await tar([{ name: 'tiny', data: tinyBytes(arch), mode: 0o755 }]);
   const config = Buffer.from(JSON.stringify({
     architecture: arch, os: 'linux', created: '1970-01-01T00:00:00Z',
@@ -54,7 +58,8 @@ function sha256(data: Buffer): string { return createHash('sha256').update(data)
 
 async function tar(files: readonly { name: string; data: Buffer; mode: number }[]): Promise<Buffer> {
   const out = pack();
-  for (const { name, data, mode } of files) out.entry({ name, mode, mtime: new Date(0), uid: 0, gid: 0 }, data);
+  for (const { name, data, mode } of files) out.entry({ name, mode, mtime: new Date(0), uid: 0, gid: 0 },
+    data);
   out.finalize();
   const chunks: Buffer[] = [];
   for await (const chunk of out) chunks.push(chunk as Buffer);

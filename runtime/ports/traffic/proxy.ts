@@ -1,8 +1,8 @@
-// Node ports in user space: a listener per node port on the node's own address, each connection carried to the
-// next backend in turn; UDP by one socket per client.
+// Node ports in user space: a listener per node port on the node's own address, each connection carried to
+// the next backend in turn; UDP by one socket per client.
 //
-// What always holds: a connection that was made keeps its backend when the table changes; a backend that refuses
-// is passed over for the next one before the client hears of it; idle UDP clients are forgotten.
+// What always holds: a connection that was made keeps its backend when the table changes; a backend that
+// refuses is passed over for the next one before the client hears of it; idle UDP clients are forgotten.
 
 import { createSocket } from 'node:dgram';
 import type { Socket as DatagramSocket } from 'node:dgram';
@@ -37,7 +37,8 @@ export function createProxy(options: ProxyOptions): Proxy {
       for (const [name, route] of wanted) {
         const known = listeners.get(name);
         if (known !== undefined) known.backends = route.backends;
-        else listeners.set(name, route.protocol === 'TCP' ? listenTcp(options, route) : listenUdp(options, route));
+        else listeners.set(name, route.protocol === 'TCP'
+          ? listenTcp(options, route) : listenUdp(options, route));
       }
     },
     close() {
@@ -75,7 +76,8 @@ function listenTcp(options: ProxyOptions, route: Route): Listener {
       carry(listener, client, listener.backends.length);
     });
     server.on('error', (error) => {
-      if (!told) options.log(`node port ${route.nodePort} of ${route.name} on ${options.hostIP}: ${error.message}`);
+      if (!told) options.log(`node port ${route.nodePort} of ${route.name} on ${options.hostIP}: ${
+        error.message}`);
       told = true;
       // Whoever holds the port may let go of it.
       if (!closed) timer = setTimeout(start, relistenMs);
@@ -125,7 +127,8 @@ function listenUdp(options: ProxyOptions, route: Route): Listener {
       }
     },
   };
-  front.on('error', (error) => options.log(`node port ${route.nodePort}/UDP of ${route.name}: ${error.message}`));
+  front.on('error',
+    (error) => options.log(`node port ${route.nodePort}/UDP of ${route.name}: ${error.message}`));
   front.on('message', (data, from) => {
     const name = `${from.address}:${from.port}`;
     let client = clients.get(name);

@@ -1,0 +1,314 @@
+// Puts the parts of a peer together: each part has a file of its own beside this one; here is only who talks to
+// whom. The parts know of each other through the hub, which is whole once `createHub` returns.
+//
+// What always holds: no part calls another while the hub is being put together.
+
+import { index, nodeName } from '../../cluster/ids.ts';
+import type { PeerId, Term } from '../../cluster/ids.ts';
+import type { LogDescription } from '../../cluster/log/log.ts';
+import type { LogMember } from '../../cluster/log/types.ts';
+import type { JoinMessage, PeerMessage } from '../../cluster/messages.ts';
+import type { DiskRecovery } from '../../cluster/ports.ts';
+import type { Applied } from '../../cluster/state/types.ts';
+import { difference } from '../../cluster/state/snapshot.ts';
+import type { State } from '../../cluster/state/state.ts';
+import { wasApplied } from '../../cluster/state/windows.ts';
+import { mutable } from '../../cluster/state/state.ts';
+import { encodeMessage } from '../../cluster/wire.ts';
+import type { PeerServices } from '../services.ts';
+import { createAdmin } from './admin.ts';
+import { createCommands } from './commands.ts';
+import type { Commands } from './commands.ts';
+import { createConsensus } from './consensus.ts';
+import type { Consensus, RoleView } from './consensus.ts';
+import { uuid } from './core.ts';
+import type { Core, Timers } from './core.ts';
+import { createFounding } from './founding.ts';
+import type { Founding } from './founding.ts';
+import { createJoining } from './joining.ts';
+import type { Joining } from './joining.ts';
+import { createMembers } from './members.ts';
+import type { Members } from './members.ts';
+import { createReads } from './reads.ts';
+import type { Reads } from './reads.ts';
+import { createRuntimeCalls } from './runtime.ts';
+import type { RuntimeCalls } from './runtime.ts';
+import { createServing } from './serving.ts';
+import type { Serving } from './serving.ts';
+import { createSpread } from './spread.ts';
+import type { Spread } from './spread.ts';
+import { peerStatus, unreachableVoters } from './status.ts';
+import type { PeerStatus } from './status.ts';
+import { createLogStreams } from './streams.ts';
+import type { LogStreams } from './streams.ts';
+import { createWatches } from './watches.ts';
+import type { Watches } from './watches.ts';
+import { createWorkers } from './workers.ts';
+import type { Workers } from './workers.ts';
+
+/** What the parts tell the peer itself. */
+export interface HubHooks {
+  phase(): string;
+  member(): void;
+  caughtUp(): void;
+  leads(leads: boolean, term: Term): void;
+  stop(reason: string): void;
+}
+
+export interface Hub {
+  readonly core: Core;
+  readonly hooks: HubHooks;
+  view: RoleView;
+  /** The membership in force, or what the door said while the log says nothing yet. */
+  known: readonly LogMember[];
+  /** When this peer last heard from the leader. */
+  freshMs: number;
+  /** What others were last told of this peer's readiness. */
+  announced: boolean | null;
+  /** Addresses by beat, newest. */
+  readonly seen: Map<PeerId, string>;
+  consensus: Consensus;
+  spread: Spread;
+  members: Members;
+  joining: Joining;
+  commands: Commands;
+  reads: Reads;
+  runtime: RuntimeCalls;
+  founding: Founding;
+  workers: Workers;
+  streams: LogStreams;
+  watches: Watches;
+  serving: Serving;
+}
+
+export function createHub(core: Core, timers: Timers, recovery: DiskRecovery, hooks: HubHooks): Hub {
+  const hub = {
+    core, hooks, view: { role: 'learner', term: 0 as Term, leader: null, ready: false },
+    known: recovery.log.snapshot.members, freshMs: 0, announced: null, seen: new Map(),
+  } as unknown as Hub;
+  hub.consensus = joinConsensus(hub, recovery);
+  hub.spread = joinSpread(hub);
+  joinMembership(hub);
+  joinAccess(hub);
+  const services = servicesOf(hub, timers);
+  hub.founding = createFounding(core, services);
+  hub.workers = createWorkers(core, services, (term) => {
+    hooks.leads(term !== null, term ?? hub.view.term);
+    hub.founding.leads(term);
+  });
+  joinClients(hub);
+  return hub;
+}
+
+export function send(hub: Hub, to: PeerId, message: PeerMessage): void {
+  hub.core.ports.network.send(to, encodeMessage(message));
+}
+
+export const describeLog = (hub: Hub): LogDescription => hub.consensus.describe();
+
+export function statusOf(hub: Hub): PeerStatus {
+  return peerStatus(hub.core, describeLog(hub), hub.hooks.phase(), hub.spread.liveness);
+}
+
+const unreachableNames = (hub: Hub): string[] =>
+  unreachableVoters(hub.core, describeLog(hub), hub.spread.liveness);
+
+// ── agreement ────────────────────────────────────────────────────────────────────────────────────────────
+
+function joinConsensus(hub: Hub, recovery: DiskRecovery): Consensus {
+  let removed = false;
+  return createConsensus(hub.core, recovery.log, {
+    send: (to, message) => send(hub, to, message),
+    committed(entries, applied) {
+      tellApplied(hub, applied);
+      hub.spread.committed(entries);
+      lead(hub);
+    },
+    installed: (before) => tellInstalled(hub, before),
+    role(next) {
+      const leaderChanged = next.leader !== hub.view.leader || next.term !== hub.view.term;
+      hub.view = next;
+      if (leaderChanged) {
+        hub.commands.leaderChanged(next.leader);
+        hub.reads.leaderChanged(next.leader);
+      }
+      hub.spread.role(next);
+      hub.members.role(next);
+      lead(hub);
+    },
+    members(next, committed) {
+      membersChanged(hub, next);
+      hub.members.changed(next, committed);
+      const out = committed && !next.some(({ id }) => id === hub.core.self) && describeLog(hub).commit > 0;
+      if (!out || removed) return;
+      removed = true;
+      hub.core.defer(() => hub.hooks.stop('left the cluster'));
+    },
+    batchRefused({ from, ids }) {
+      if (from === null) hub.commands.notAppended(ids);
+      else send(hub, from, { kind: 'not-appended', ids, reason: 'not the leader', leader: hub.view.leader });
+    },
+    failed: (message) => hub.core.defer(() => hub.hooks.stop(message)),
+  });
+}
+
+function tellApplied(hub: Hub, applied: readonly Applied[]): void {
+  for (const each of applied) hub.commands.applied(each);
+  const changes = applied.flatMap((each) => each.changes);
+  if (changes.length > 0) {
+    hub.watches.applied(changes);
+    hub.workers.changes(changes);
+    announceReadiness(hub);
+  }
+  hub.reads.applied(index(hub.core.state.revision));
+}
+
+function tellInstalled(hub: Hub, before: State): void {
+  const { core } = hub;
+  hub.commands.installed((id) => wasApplied(mutable(core.state), id));
+  hub.watches.expireAll();
+  hub.workers.replaced(difference(before, core.state));
+  hub.reads.applied(index(core.state.revision));
+  hub.spread.committed([]);
+}
+
+/** A leader's actors start once its state holds all that was committed before it led. */
+function lead(hub: Hub): void {
+  const { view } = hub;
+  const caughtUp = view.role !== 'leader' || hub.core.state.revision >= describeLog(hub).commit;
+  hub.workers.role(caughtUp ? view : { ...view, ready: false });
+}
+
+/** Others should not wait for the next beat to hear that pods can run here, or can't. */
+export function announceReadiness(hub: Hub): void {
+  const { ready } = hub.workers.ready();
+  if (ready === hub.announced || hub.hooks.phase() !== 'running') return;
+  hub.announced = ready;
+  hub.spread.beatNow();
+}
+
+// ── gossip and membership ────────────────────────────────────────────────────────────────────────────────
+
+function joinSpread(hub: Hub): Spread {
+  return createSpread(hub.core, hub.consensus, {
+    send: (to, message) => send(hub, to, message),
+    liveness(peer) {
+      hub.members.liveness();
+      hub.workers.liveness(peer);
+    },
+    addresses(peer, addresses) {
+      if (hub.seen.get(peer) === addresses.join()) return;
+      hub.seen.set(peer, addresses.join());
+      announceMembers(hub);
+    },
+    self: () => ({ ...hub.workers.ready(), ...hub.workers.free() }),
+    diverged: (from, at) => hub.core.trace('repair', 'diverged', { from, index: at }),
+  });
+}
+
+function membersChanged(hub: Hub, next: readonly LogMember[]): void {
+  hub.known = next;
+  announceMembers(hub);
+  hub.spread.members(next);
+}
+
+/** Whom the network may speak to, with the newest addresses first. */
+function announceMembers({ core, known, seen }: Hub): void {
+  core.ports.network.setMembers(known.filter(({ id }) => id !== core.self).map(({ id, addresses }) => {
+    const newest = seen.get(id)?.split(',').filter((address) => address !== '') ?? [];
+    return { id, addresses: [...new Set([...newest, ...addresses])] };
+  }));
+}
+
+function joinMembership(hub: Hub): void {
+  const { core } = hub;
+  const sendJoin = (to: PeerId, message: JoinMessage): void =>
+    core.ports.network.sendJoin(to, encodeMessage({ kind: 'join', message }));
+  hub.members = createMembers(core, hub.consensus, hub.spread, {
+    clusterId: () => hub.founding.clusterId(), send: (to, message) => send(hub, to, message), sendJoin,
+  });
+  hub.joining = createJoining(core, {
+    sendJoin,
+    admitted(members) {
+      membersChanged(hub, members);
+      hub.hooks.member();
+      follow(hub);
+    },
+    failed: (reason) => core.defer(() => hub.hooks.stop(`can't join: ${reason}`)),
+  });
+}
+
+// ── writes and reads ─────────────────────────────────────────────────────────────────────────────────────
+
+function joinAccess(hub: Hub): void {
+  const { core } = hub;
+  hub.commands = createCommands(core, {
+    propose: (batch) => hub.consensus.propose(batch),
+    forward: (to, ids, data) => send(hub, to, { kind: 'forward', ids, data }),
+    unreachable: () => unreachableNames(hub),
+  });
+  hub.reads = createReads(core, {
+    ask(leader, id) {
+      if (leader === core.self) hub.consensus.readIndex((at) => hub.reads.answered(id, at));
+      else send(hub, leader, { kind: 'read', id });
+    },
+  });
+}
+
+/** How long a peer waits before it asks again whether its state is caught up. */
+const catchUpRetryMs = 500;
+
+/** A member is caught up once it has applied what the leader names as the newest. */
+export function follow(hub: Hub): void {
+  const { core, hooks } = hub;
+  hub.reads.read((result) => {
+    if (hooks.phase() !== 'following') return;
+    if (result === 'stale') return core.arm('follow', catchUpRetryMs, () => follow(hub));
+    hub.freshMs = core.now();
+    hooks.caughtUp();
+    hub.workers.caughtUp();
+    announceReadiness(hub);
+  });
+}
+
+// ── actors and clients ───────────────────────────────────────────────────────────────────────────────────
+
+function servicesOf(hub: Hub, timers: Timers): PeerServices {
+  const { core } = hub, { config } = core;
+  hub.runtime = createRuntimeCalls(core);
+  return {
+    self: {
+      id: core.self, name: nodeName(config.name), hostIP: config.hostIP, version: config.version,
+      capacity: config.capacity, labels: config.labels,
+      nodeInfo: { ...config.nodeInfo, 'shoal.dev/api-port': String(config.apiPort) },
+    },
+    state: () => core.state,
+    nowMs: core.now,
+    wallMs: () => core.ports.clock.wallMs(),
+    random: core.random,
+    newUid: () => uuid(core.random),
+    clock: timers.actorClock,
+    submit: (ops, fence, done) => hub.commands.submit(ops, fence, done),
+    runtime: (call, done) => hub.runtime.call(call, done),
+    traffic: (routes) => core.ports.traffic.apply(routes),
+    liveness: (peer) => hub.spread.liveness(peer),
+    trace: core.trace,
+  };
+}
+
+function joinClients(hub: Hub): void {
+  const { core } = hub;
+  hub.streams = createLogStreams(core, {
+    send: (to, message) => send(hub, to, message), container: (logs) => hub.workers.container(logs),
+  });
+  hub.watches = createWatches(core);
+  hub.serving = createServing(core, {
+    commands: hub.commands, reads: hub.reads, watches: hub.watches, streams: hub.streams,
+    own: createAdmin(core, {
+      status: () => statusOf(hub), members: () => hub.known, remove: (peer) => hub.members.remove(peer),
+    }),
+    readiness: () => hub.hooks.phase() === 'running' ? { ready: true, reason: '' }
+      : { ready: false, reason: 'the state is not caught up with the cluster' },
+    isolation: () => ({ sinceMs: core.now() - hub.freshMs, unreachable: unreachableNames(hub) }),
+  });
+}
