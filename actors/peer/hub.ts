@@ -116,7 +116,8 @@ const unreachableNames = (hub: Hub): string[] =>
 // ── agreement ────────────────────────────────────────────────────────────────────────────────────────────
 
 function joinConsensus(hub: Hub, recovery: DiskRecovery): Consensus {
-  let removed = false;
+  /** The log has told of this peer as a member: until then it tells of times before this peer was let in. */
+  let belonged = false, removed = false;
   return createConsensus(hub.core, recovery.log, {
     send: (to, message) => send(hub, to, message),
     committed(entries, applied) {
@@ -137,10 +138,12 @@ function joinConsensus(hub: Hub, recovery: DiskRecovery): Consensus {
       lead(hub);
     },
     members(next, committed) {
-      membersChanged(hub, next);
+      const within = next.some(({ id }) => id === hub.core.self);
+      belonged ||= within && committed;
+      // What the door has told a newcomer is newer than what its log says of the time before.
+      if (within || belonged) membersChanged(hub, next);
       hub.members.changed(next, committed);
-      const out = committed && !next.some(({ id }) => id === hub.core.self) && describeLog(hub).commit > 0;
-      if (!out || removed) return;
+      if (!belonged || within || !committed || removed) return;
       removed = true;
       hub.core.defer(() => hub.hooks.stop('left the cluster'));
     },

@@ -54,6 +54,8 @@ export function createChecker(report: Report, disks: readonly DiskView[]): Check
   const clients = createClientsOracle(report, history);
   const seen = new Map<PeerId, Seen>();
   const diskOf = new Map(disks.map((disk) => [disk.id, disk]));
+  /** By the term in which it was committed: the last entry. */
+  const committedIn = new Map<number, { readonly index: number; readonly term: number }>();
 
   /** The peer is the first to have applied this far: what it applied is committed, so it must be durable. */
   function commit(peer: Observed, before: readonly PeerId[], through: number): void {
@@ -72,6 +74,7 @@ export function createChecker(report: Report, disks: readonly DiskView[]): Check
           + `${there.join(', ') || 'nobody'}; voters: ${peer.log().voters.join(', ')}`);
       }
       scheduling.applied(history.state, entry, history.take(entry));
+      committedIn.set(peer.log().term, { index, term });
     }
   }
 
@@ -93,12 +96,13 @@ export function createChecker(report: Report, disks: readonly DiskView[]): Check
     return voters.length > 0 && holding.length >= quorum(voters.length);
   }
 
+  /** Who leads in a term must hold what was committed in the terms before it; of later ones it may know nothing. */
   function checkLeader(peer: Observed): void {
-    const { applied, state } = history;
-    const disk = present(diskOf.get(peer.id), `disk of ${peer.id}`);
-    if (applied() > 0 && !holds(disk, applied(), state.term)) {
-      report('leader-completeness', `${peer.name} leads in term ${peer.log().term} without entry ${applied()} of term `
-        + `${state.term}, which is committed`);
+    const { term } = peer.log(), disk = present(diskOf.get(peer.id), `disk of ${peer.id}`);
+    for (const [committed, last] of committedIn) {
+      if (committed >= term || holds(disk, last.index, last.term)) continue;
+      report('leader-completeness', `${peer.name} leads in term ${term} without entry ${last.index} of term ${last.term}, `
+        + `which was committed in term ${committed}`);
     }
   }
 
