@@ -1,8 +1,9 @@
-// A body against the schema of a kind: every field of its type, unknown and repeated fields refused, warned of or
-// dropped, as the client asked (`fieldValidation`).
+// A body against the schema of a kind: every field of its type, unknown and repeated fields named, so that
+// they can be refused, warned of or dropped, as the client asked (`fieldValidation`).
 //
-// What always holds: what comes out holds only fields that the schema knows; a field that is null is one that is not
-// there, and so is an empty list or map that the schema does not require: Kubernetes leaves those out, too.
+// What always holds: what comes out holds only fields that the schema knows; a field that is null is one that
+// is not there, and so is an empty list or map that the schema does not require: Kubernetes, too, leaves
+// those out.
 // Source: Kubernetes, "Field validation"; the wording is that of its Go decoder.
 
 import { unreachable } from '../assert.ts';
@@ -28,7 +29,9 @@ interface Checking {
 }
 
 /** The object with the fields that the schema knows. `kind` and `version` are named in messages. */
-export function conform(body: ParsedBody, schema: Schema, kind: string, version: string): Conformed | Problem {
+export function conform(
+  body: ParsedBody, schema: Schema, kind: string, version: string,
+): Conformed | Problem {
   if (!isObject(body.value)) {
     return badRequest("couldn't get version/kind; json parse error: the body is no object");
   }
@@ -54,7 +57,8 @@ function check(value: Json, schema: Schema, owner: string, checking: Checking): 
     case 'boolean': return typeof value === 'boolean' ? value : mistyped(value, 'bool', owner, checking);
     // Minus zero is zero, and must not be told from it.
     case 'integer': return isInteger(value) ? value + 0 : mistyped(value, 'int32', owner, checking);
-    case 'number': return typeof value === 'number' ? value + 0 : mistyped(value, 'float64', owner, checking);
+    case 'number':
+      return typeof value === 'number' ? value + 0 : mistyped(value, 'float64', owner, checking);
     case 'quantity':
       if (typeof value === 'number') return String(value);
       return typeof value === 'string' ? value : mistyped(value, 'resource.Quantity', owner, checking);
@@ -152,7 +156,8 @@ function mistyped(value: Json, type: string, owner: string, checking: Checking):
 }
 
 function fails(why: string, owner: string, checking: Checking): undefined {
-  checking.error ??= `cannot unmarshal string into Go struct field ${owner}.${pathOf(checking, false)}: ${why}`;
+  const field = `${owner}.${pathOf(checking, false)}`;
+  checking.error ??= `cannot unmarshal string into Go struct field ${field}: ${why}`;
   return undefined;
 }
 

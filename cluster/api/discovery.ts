@@ -1,11 +1,12 @@
-// The API server's own pages: which groups, versions and kinds there are (in the legacy form and in the aggregated
-// one), which version this is, and how this peer feels.
+// The API server's own pages: which groups, versions and kinds there are (in the legacy form and in the
+// aggregated one), which version this is, and how this peer feels.
 //
-// What always holds: everything is derived from the table of kinds; a kind that is not in it is not announced.
+// What always holds: everything is derived from the table of kinds; a kind that is not in it is not
+// announced.
 // Source: Kubernetes, "API discovery" and "API health endpoints"; the types of apidiscovery.k8s.io/v2.
 
 import { limits } from '../limits.ts';
-import { ranked, respond } from './output.ts';
+import { coversJson, plainJson, ranked, respond } from './output.ts';
 import type { Query } from './query.ts';
 import type { ApiContext, ApiRequest, ApiResponse } from './request.ts';
 import type { Resource } from './resource.ts';
@@ -42,7 +43,7 @@ function pageOf(
   }
 }
 
-const json = (value: unknown): ApiResponse => respond(200, JSON.stringify(value), 'json');
+const json = (value: unknown): ApiResponse => respond(200, JSON.stringify(value), plainJson);
 
 const plain = (status: number, body: string): ApiResponse => ({
   status, body, headers: { 'content-type': 'text/plain; charset=utf-8', 'x-content-type-options': 'nosniff' },
@@ -100,6 +101,8 @@ const reviewsOf = ({ group, version }: GroupVersion): readonly Announced[] =>
   reviews.filter((review) => review.group === group && version === 'v1')
     .map(({ resource, kind }) => ({ name: resource, group, version, kind, verbs: ['create'] }));
 
+const scaleKind = { group: 'autoscaling', version: 'v1', kind: 'Scale' } as const;
+
 /** What a subresource takes and gives: the object itself, or a kind of its own. */
 function subresourcesOf(resource: Resource): readonly Announced[] {
   const { group, version, kind } = resource;
@@ -107,7 +110,7 @@ function subresourcesOf(resource: Resource): readonly Announced[] {
     switch (name) {
       case 'status': return { name, group, version, kind, verbs: ['get', 'patch', 'update'] };
       case 'scale':
-        return { name, group: 'autoscaling', version: 'v1', kind: 'Scale', verbs: ['get', 'patch', 'update'] };
+        return { name, ...scaleKind, verbs: ['get', 'patch', 'update'] };
       case 'log': return { name, group, version, kind, verbs: ['get'] };
       case 'binding': return { name, group, version, kind: 'Binding', verbs: ['create'] };
       case 'finalize': return { name, group, version, kind, verbs: ['update'] };
@@ -137,16 +140,15 @@ const legacyReview = ({ name, kind, verbs }: Announced): unknown =>
 
 /** The aggregated form where the client prefers it; null where it wants the legacy one. */
 function aggregated(request: ApiRequest, core: boolean): ApiResponse | Problem | null {
-  const accept = request.headers['accept'];
-  for (const { type, parameters } of ranked(accept === undefined || accept.trim() === '' ? '*/*' : accept)) {
-    if (type !== 'application/json' && type !== '*/*' && type !== 'application/*') continue;
+  for (const { type, parameters } of ranked(request.headers['accept'])) {
+    if (!coversJson(type)) continue;
     const as = parameters.get('as'), version = parameters.get('v') ?? '';
     if (as === undefined) return null;
     const known = parameters.get('g') === 'apidiscovery.k8s.io' && as === 'APIGroupDiscoveryList';
     if (!known || (version !== 'v2' && version !== 'v2beta1')) continue;
     const form = `application/json;g=apidiscovery.k8s.io;v=${version};as=APIGroupDiscoveryList`;
-    const body = JSON.stringify(discoveryList(core, version));
-    return { status: 200, headers: { 'content-type': form, 'cache-control': 'public', vary: 'Accept' }, body };
+    const headers = { 'content-type': form, 'cache-control': 'public', vary: 'Accept' };
+    return { status: 200, headers, body: JSON.stringify(discoveryList(core, version)) };
   }
   return notAcceptable('application/json');
 }
@@ -167,18 +169,21 @@ function discoveryList(core: boolean, version: string): unknown {
 function aggregatedEntry(resource: Resource): unknown {
   const { group, version, kind, shortNames, categories } = resource;
   const subresources = subresourcesOf(resource).map((sub) => ({
-    subresource: sub.name, responseKind: { group: sub.group, version: sub.version, kind: sub.kind }, verbs: sub.verbs,
+    subresource: sub.name, responseKind: { group: sub.group, version: sub.version, kind: sub.kind },
+    verbs: sub.verbs,
   }));
   return {
     resource: resource.resource, responseKind: { group, version, kind },
-    scope: resource.namespaced ? 'Namespaced' : 'Cluster', singularResource: resource.singular, verbs: resource.verbs,
-    ...shortNames.length === 0 ? {} : { shortNames }, ...categories.length === 0 ? {} : { categories },
+    scope: resource.namespaced ? 'Namespaced' : 'Cluster', singularResource: resource.singular,
+    verbs: resource.verbs, ...shortNames.length === 0 ? {} : { shortNames },
+    ...categories.length === 0 ? {} : { categories },
     ...subresources.length === 0 ? {} : { subresources },
   };
 }
 
 const aggregatedReview = ({ name, group, version, kind, verbs }: Announced): unknown => ({
-  resource: name, responseKind: { group, version, kind }, scope: 'Cluster', singularResource: kind.toLowerCase(), verbs,
+  resource: name, responseKind: { group, version, kind }, scope: 'Cluster',
+  singularResource: kind.toLowerCase(), verbs,
 });
 
 // ── health ───────────────────────────────────────────────────────────────────────────────────────────────
@@ -199,8 +204,8 @@ function health(
   const fails = (name: string): boolean => name === 'quorum' && !context.peer.ready;
   const ok = !run.some(fails);
   if (ok && !query.has('verbose')) return plain(200, 'ok');
-  const lines = run.map((name) => fails(name)
-    ? `[-]${name} failed: ${context.peer.notReadyReason.slice(0, limits.healthReasonCharsMax)}` : `[+]${name} ok`);
+  const reason = context.peer.notReadyReason.slice(0, limits.healthReasonCharsMax);
+  const lines = run.map((name) => fails(name) ? `[-]${name} failed: ${reason}` : `[+]${name} ok`);
   return plain(ok ? 200 : 500, `${[...lines, `${page} check ${ok ? 'passed' : 'failed'}`].join('\n')}\n`);
 }
 

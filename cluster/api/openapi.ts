@@ -1,12 +1,14 @@
-// OpenAPI documents, made from the schemas of the kinds: what kubectl explains, validates and merges by, and what
-// clients are generated from. One document per group and version (v3), and one for all (v2, as JSON).
+// OpenAPI documents, made from the schemas of the kinds: what kubectl explains, validates and merges by,
+// and what clients are generated from. One document per group and version (v3), and one for all (v2, as
+// JSON).
 //
-// What always holds: a document says no more than the schemas do; it is made once, for the schemas never change.
+// What always holds: a document says no more than the schemas do; it is made once, for the schemas never
+// change.
 // Source: Kubernetes, "OpenAPI V3", and the x-kubernetes-* extensions in "Kubernetes API Concepts".
 
 import { hashText } from '../random.ts';
 import { unreachable } from '../assert.ts';
-import { ranked, respond } from './output.ts';
+import { coversJson, plainJson, ranked, respond } from './output.ts';
 import type { ApiRequest, ApiResponse } from './request.ts';
 import type { Resource, Schema } from './resource.ts';
 import { groupVersions, reviews } from './route.ts';
@@ -25,15 +27,14 @@ export function openapiPage(parts: readonly string[], request: ApiRequest): ApiR
   if (text === null) return null;
   if (request.method !== 'GET' && request.method !== 'HEAD') return methodNotAllowed();
   // kubectl asks for OpenAPI v2 as protobuf only; told that there is none, it goes by what it knows itself.
-  const accept = request.headers['accept'] ?? '*/*';
-  const takesJson = ranked(accept).some(({ type }) => type === '*/*' || type === 'application/*' || type === 'application/json');
+  const takesJson = ranked(request.headers['accept']).some(({ type }) => coversJson(type));
   if (!takesJson) return notAcceptable('application/json');
-  const answer = respond(200, text, 'json');
+  const answer = respond(200, text, plainJson);
   return { ...answer, headers: { ...answer.headers, etag: `"${digest(text)}"` } };
 }
 
 function digest(text: string): string {
-  const words = [hashText(text), hashText(text, 0x9e3779b9), hashText(`${text.length}`), hashText(text, 0x85ebca6b)];
+  const words = [0x811c9dc5, 0x9e3779b9, 0x85ebca6b, 0xc2b2ae35].map((seed) => hashText(text, seed));
   return words.map((word) => word.toString(16).padStart(8, '0')).join('').toUpperCase();
 }
 
@@ -42,7 +43,8 @@ function digest(text: string): string {
 let made: { documents: ReadonlyMap<string, string>; index: string; second: string | null } | null = null;
 
 function make(): NonNullable<typeof made> {
-  const texts = new Map(groupVersions().map((each) => [pathOf(each).slice(1), JSON.stringify(documentOf(each))] as const));
+  const texts = new Map(groupVersions().map((each) =>
+    [pathOf(each).slice(1), JSON.stringify(documentOf(each))] as const));
   const paths = [...texts].map(([path, text]) =>
     [path, { serverRelativeURL: `/openapi/v3/${path}?hash=${digest(text)}` }] as const);
   return { documents: texts, index: JSON.stringify({ paths: Object.fromEntries(paths) }), second: null };
@@ -53,9 +55,11 @@ const index = (): string => (made ??= make()).index;
 
 function secondGeneration(): string {
   const all = made ??= make();
+  const together = (of: (each: GroupVersion) => Record<string, unknown>): unknown =>
+    Object.fromEntries(groupVersions().flatMap((each) => Object.entries(of(each))));
   return all.second ??= JSON.stringify({
-    swagger: '2.0', info, paths: Object.assign({}, ...groupVersions().map((each) => pathsOf(each, 2))) as object,
-    definitions: Object.assign({}, ...groupVersions().map((each) => definitionsOf(each, 2))) as object,
+    swagger: '2.0', info, paths: together((each) => pathsOf(each, 2)),
+    definitions: together((each) => definitionsOf(each, 2)),
   });
 }
 
@@ -74,16 +78,21 @@ type Definition = Readonly<Record<string, unknown>>;
 
 const statusName = 'io.k8s.apimachinery.pkg.apis.meta.v1.Status';
 
-function definitionsOf({ group, version, kinds }: GroupVersion, generation: Generation): Record<string, Definition> {
+function definitionsOf(
+  { group, version, kinds }: GroupVersion, generation: Generation,
+): Record<string, Definition> {
   const found = new Map<string, Definition>();
   for (const resource of kinds) {
     collect(resource.schema, found, generation);
     const own = nameOf(resource.schema), list = own === null ? null : `${own}List`;
     if (own === null || list === null) continue;
-    found.set(own, { ...found.get(own), 'x-kubernetes-group-version-kind': [gvk(group, version, resource.kind)] });
+    const kind = { 'x-kubernetes-group-version-kind': [gvk(group, version, resource.kind)] };
+    found.set(own, { ...found.get(own), ...kind });
     if (resource.verbs.includes('list')) found.set(list, listDefinition(resource, own, generation));
   }
-  for (const review of reviews) if (review.group === group) found.set(reviewName(review), reviewDefinition(review));
+  for (const review of reviews.filter((each) => each.group === group)) {
+    found.set(reviewName(review), reviewDefinition(review));
+  }
   found.set(listMetaName, listMeta);
   found.set(statusName, statusDefinition);
   return Object.fromEntries([...found].sort(([a], [b]) => (a < b ? -1 : 1)));
@@ -104,7 +113,8 @@ function collect(schema: Schema, found: Map<string, Definition>, generation: Gen
 }
 
 function objectDefinition(schema: Extract<Schema, { type: 'object' }>, generation: Generation): Definition {
-  const properties = Object.entries(schema.fields).map(([name, field]) => [name, fieldDefinition(field, generation)] as const);
+  const properties = Object.entries(schema.fields).map(([name, field]) =>
+    [name, fieldDefinition(field, generation)] as const);
   return {
     type: 'object', properties: Object.fromEntries(properties),
     ...schema.required === undefined || schema.required.length === 0 ? {} : { required: schema.required },
@@ -118,12 +128,13 @@ function fieldDefinition(schema: Schema, generation: Generation): Definition {
     case 'number': return { type: 'number', format: 'double' };
     case 'time': return { type: 'string', format: 'date-time' };
     case 'bytes': return { type: 'string', format: 'byte' };
-    case 'any': return generation === 3 ? {} : { type: 'object' };
-    case 'quantity': return generation === 3 ? { oneOf: [{ type: 'string' }, { type: 'number' }] } : { type: 'string' };
-    case 'int-or-string':
-      return { format: 'int-or-string', ...generation === 3 ? { oneOf: [{ type: 'integer' }, { type: 'string' }] } : { type: 'string' } };
+    // kubectl explains nothing that has no type at all.
+    case 'any': return { type: 'object' };
+    case 'quantity': return eitherType('number', generation);
+    case 'int-or-string': return { format: 'int-or-string', ...eitherType('integer', generation) };
     case 'map': return { type: 'object', additionalProperties: fieldDefinition(schema.of, generation) };
-    case 'list': return { type: 'array', items: fieldDefinition(schema.of, generation), ...listExtensions(schema) };
+    case 'list':
+      return { type: 'array', items: fieldDefinition(schema.of, generation), ...listExtensions(schema) };
     case 'object': {
       const strategy = schema.patch === undefined ? {} : { 'x-kubernetes-patch-strategy': schema.patch };
       return schema.name === undefined ? { ...objectDefinition(schema, generation), ...strategy }
@@ -131,6 +142,11 @@ function fieldDefinition(schema: Schema, generation: Generation): Definition {
     }
     default: return unreachable(schema);
   }
+}
+
+/** A string or a number; version 2 can't say so. */
+function eitherType(number: 'number' | 'integer', generation: Generation): Definition {
+  return generation === 3 ? { oneOf: [{ type: number }, { type: 'string' }] } : { type: 'string' };
 }
 
 /** Version 3.0 ignores what stands beside a `$ref`, so the reference is wrapped, as Kubernetes does. */
@@ -154,7 +170,10 @@ const listMetaName = 'io.k8s.apimachinery.pkg.apis.meta.v1.ListMeta';
 const text: Definition = { type: 'string' };
 const listMeta: Definition = {
   type: 'object',
-  properties: { continue: text, remainingItemCount: { type: 'integer', format: 'int64' }, resourceVersion: text, selfLink: text },
+  properties: {
+    continue: text, remainingItemCount: { type: 'integer', format: 'int64' }, resourceVersion: text,
+    selfLink: text,
+  },
 };
 const statusDefinition: Definition = {
   type: 'object',
@@ -165,7 +184,9 @@ const statusDefinition: Definition = {
   'x-kubernetes-group-version-kind': [gvk('', 'v1', 'Status')],
 };
 
-function listDefinition({ group, version, kind }: Resource, item: string, generation: Generation): Definition {
+function listDefinition(
+  { group, version, kind }: Resource, item: string, generation: Generation,
+): Definition {
   return {
     type: 'object', required: ['items'],
     properties: {
@@ -180,7 +201,10 @@ type Review = (typeof reviews)[number];
 const reviewName = ({ group, kind }: Review): string => `io.k8s.api.${group.split('.')[0] ?? ''}.v1.${kind}`;
 const reviewDefinition = ({ group, kind }: Review): Definition => ({
   type: 'object',
-  properties: { apiVersion: text, kind: text, metadata: { type: 'object' }, spec: { type: 'object' }, status: { type: 'object' } },
+  properties: {
+    apiVersion: text, kind: text, metadata: { type: 'object' }, spec: { type: 'object' },
+    status: { type: 'object' },
+  },
   'x-kubernetes-group-version-kind': [gvk(group, 'v1', kind)],
 });
 
@@ -189,8 +213,8 @@ const reviewDefinition = ({ group, kind }: Review): Definition => ({
 interface Operation { readonly action: string; readonly method: string; readonly query: readonly string[] }
 
 const listQuery = [
-  'allowWatchBookmarks', 'continue', 'fieldSelector', 'labelSelector', 'limit', 'resourceVersion', 'resourceVersionMatch',
-  'sendInitialEvents', 'timeoutSeconds', 'watch',
+  'allowWatchBookmarks', 'continue', 'fieldSelector', 'labelSelector', 'limit', 'resourceVersion',
+  'resourceVersionMatch', 'sendInitialEvents', 'timeoutSeconds', 'watch',
 ];
 const writeQuery = ['dryRun', 'fieldManager', 'fieldValidation'];
 const deleteQuery = ['dryRun', 'gracePeriodSeconds', 'orphanDependents', 'propagationPolicy'];
@@ -198,7 +222,10 @@ const deleteQuery = ['dryRun', 'gracePeriodSeconds', 'orphanDependents', 'propag
 const onCollection: readonly (Operation & { verb: string })[] = [
   { verb: 'list', action: 'list', method: 'get', query: listQuery },
   { verb: 'create', action: 'post', method: 'post', query: writeQuery },
-  { verb: 'deletecollection', action: 'deletecollection', method: 'delete', query: [...listQuery, ...deleteQuery] },
+  {
+    verb: 'deletecollection', action: 'deletecollection', method: 'delete',
+    query: [...listQuery, ...deleteQuery],
+  },
 ];
 const onObject: readonly (Operation & { verb: string })[] = [
   { verb: 'get', action: 'get', method: 'get', query: [] },
@@ -216,7 +243,8 @@ function pathsOf(each: GroupVersion, generation: Generation): Record<string, unk
     const { verbs, namespaced, resource: plural } = resource, base = pathOf(each);
     const place = namespaced ? `${base}/namespaces/{namespace}/${plural}` : `${base}/${plural}`;
     const can = ({ verb }: { verb: string }): boolean => verbs.includes(verb);
-    if (namespaced) add(`${base}/${plural}`, resource, onCollection.filter((one) => one.verb === 'list' && can(one)));
+    const everywhere = onCollection.filter((one) => one.verb === 'list' && can(one));
+    if (namespaced) add(`${base}/${plural}`, resource, everywhere);
     add(place, resource, onCollection.filter(can));
     add(`${place}/{name}`, resource, onObject.filter(can));
     for (const sub of resource.subresources) {
@@ -239,12 +267,14 @@ function subresourceOperations(name: Resource['subresources'][number]): readonly
 const wholeNumbers = ['limit', 'timeoutSeconds', 'gracePeriodSeconds'];
 const flags = ['allowWatchBookmarks', 'sendInitialEvents', 'watch', 'orphanDependents'];
 
-function pathItem(path: string, resource: Resource, operations: readonly Operation[], generation: Generation): unknown {
+function pathItem(
+  path: string, resource: Resource, operations: readonly Operation[], generation: Generation,
+): unknown {
   const { group, version, kind } = resource, sub = path.split('/{name}/')[1];
   const inPath = [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) =>
     ({ name, in: 'path', required: true, ...typed(text, generation) }));
-  const shown = sub === 'scale' ? gvk('autoscaling', 'v1', 'Scale') : sub === 'binding' ? gvk('', 'v1', 'Binding')
-    : gvk(group, version, kind);
+  const shown = sub === 'scale' ? gvk('autoscaling', 'v1', 'Scale')
+    : sub === 'binding' ? gvk('', 'v1', 'Binding') : gvk(group, version, kind);
   const items = operations.map(({ action, method, query }) => [method, {
     operationId: `${action}${path.replace(/[^A-Za-z0-9]+(.?)/g, (_, next: string) => next.toUpperCase())}`,
     parameters: query.map((name) => ({ name, in: 'query', ...typed(queryType(name), generation) })),
@@ -263,4 +293,5 @@ const queryType = (name: string): Definition =>
   ({ type: flags.includes(name) ? 'boolean' : wholeNumbers.includes(name) ? 'integer' : 'string' });
 
 /** Version 2 puts a parameter's type beside it, version 3 into a schema. */
-const typed = (type: Definition, generation: Generation): Definition => generation === 3 ? { schema: type } : type;
+const typed = (type: Definition, generation: Generation): Definition =>
+  generation === 3 ? { schema: type } : type;

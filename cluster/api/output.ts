@@ -1,23 +1,31 @@
-// How an answer looks: as the object, as a Table, as metadata alone; in JSON or YAML, by what the client accepts.
+// How an answer looks: as the object, as a Table, as metadata alone; in JSON or YAML, by what the client
+// accepts.
 //
-// What always holds: an object is turned into JSON once for all who ask for it, as objects never change; a list is
-// the concatenation of those texts.
+// What always holds: an object is turned into JSON once for all who ask for it, as objects never change; a
+// list is the concatenation of those texts.
+// Source: Kubernetes API Concepts, "Receiving resources as Tables", "Resource metadata fetches", "Warnings".
 
 import { stringify } from 'yaml';
 import { limits } from '../limits.ts';
-import { notAcceptable } from './status.ts';
-import type { Problem } from './status.ts';
+import { unreachable } from '../assert.ts';
+import { flag } from './query.ts';
 import type { Query } from './query.ts';
 import type { ApiResponse } from './request.ts';
 import type { Resource } from './resource.ts';
-import type { KubeObject, Status } from './types.ts';
+import { notAcceptable } from './status.ts';
+import type { Problem } from './status.ts';
+import type { KubeObject } from './types.ts';
 
 export interface Form {
   readonly as: 'object' | 'Table' | 'PartialObjectMetadata';
   readonly encoding: 'json' | 'yaml';
   /** For Table: what the rows carry of their objects. */
   readonly include: 'Metadata' | 'Object' | 'None';
+  /** Indented, for people. */
+  readonly pretty: boolean;
 }
+
+export const plainJson: Form = { as: 'object', encoding: 'json', include: 'Metadata', pretty: false };
 
 const offered = 'application/json, application/yaml';
 
@@ -25,23 +33,30 @@ const offered = 'application/json, application/yaml';
 export function negotiate(accept: string | undefined, query: Query): Form | Problem {
   const wanted = query.get('includeObject');
   const include = wanted === 'Object' || wanted === 'None' ? wanted : 'Metadata';
-  const ranges = ranked(accept === undefined || accept.trim() === '' ? '*/*' : accept);
-  for (const { type, parameters } of ranges) {
+  const pretty = flag(query, 'pretty');
+  for (const { type, parameters } of ranked(accept)) {
     const encoding = encodingOf(type);
     if (encoding === null) continue;
     const as = parameters.get('as');
-    if (as === undefined) return { as: 'object', encoding, include };
-    const single = as.replace(/List$/, '');
-    const known = parameters.get('g') === 'meta.k8s.io' && (parameters.get('v') === 'v1' || parameters.get('v') === 'v1beta1');
-    if (known && (single === 'Table' || single === 'PartialObjectMetadata')) return { as: single, encoding, include };
+    if (as === undefined) return { as: 'object', encoding, include, pretty };
+    const single = as.replace(/List$/, ''), version = parameters.get('v');
+    if (parameters.get('g') !== 'meta.k8s.io' || (version !== 'v1' && version !== 'v1beta1')) continue;
+    if (single !== 'Table' && single !== 'PartialObjectMetadata') continue;
+    return { as: single, encoding, include, pretty };
   }
   return notAcceptable(offered);
 }
 
-export interface MediaRange { readonly type: string; readonly parameters: ReadonlyMap<string, string>; readonly q: number }
+export interface MediaRange {
+  readonly type: string;
+  readonly parameters: ReadonlyMap<string, string>;
+  readonly q: number;
+}
 
-export function ranked(accept: string): MediaRange[] {
-  const ranges = accept.split(',').slice(0, 32).map((part): MediaRange => {
+/** The media ranges of an Accept header, best first; equal ones in the order of the header. */
+export function ranked(accept: string | undefined): MediaRange[] {
+  const text = accept === undefined || accept.trim() === '' ? '*/*' : accept;
+  const ranges = text.split(',').slice(0, limits.mediaRangesMax).map((part): MediaRange => {
     const [type = '', ...rest] = part.split(';').map((each) => each.trim());
     const parameters = new Map(rest.map((each) => {
       const cut = each.indexOf('=');
@@ -53,8 +68,12 @@ export function ranked(accept: string): MediaRange[] {
   return ranges.filter(({ q }) => q > 0).sort((a, b) => b.q - a.q);
 }
 
+/** Whether the range of the header covers JSON. */
+export const coversJson = (type: string): boolean =>
+  type === 'application/json' || type === '*/*' || type === 'application/*';
+
 function encodingOf(type: string): 'json' | 'yaml' | null {
-  if (type === 'application/json' || type === '*/*' || type === 'application/*') return 'json';
+  if (coversJson(type)) return 'json';
   return type === 'application/yaml' ? 'yaml' : null;
 }
 
@@ -64,22 +83,34 @@ const texts = new WeakMap<object, string>();
 
 /** The object's JSON, made once. */
 export function jsonOf(object: object): string {
-  let text = texts.get(object);
-  if (text === undefined) texts.set(object, text = JSON.stringify(object));
+  const known = texts.get(object);
+  if (known !== undefined) return known;
+  const text = JSON.stringify(object);
+  texts.set(object, text);
   return text;
 }
 
-export interface ListMeta { readonly resourceVersion: string; readonly continue?: string; readonly remainingItemCount?: number }
+export interface ListMeta {
+  readonly resourceVersion: string;
+  readonly continue?: string;
+  readonly remainingItemCount?: number;
+}
 
 export function objectText(object: KubeObject, resource: Resource, form: Form, nowWallMs: number): string {
   switch (form.as) {
     case 'object': return jsonOf(object);
     case 'PartialObjectMetadata': return partialText(object);
-    case 'Table': return tableText([object], resource, form, { resourceVersion: object.metadata.resourceVersion }, nowWallMs);
+    case 'Table': {
+      const { resourceVersion } = object.metadata;
+      return tableText([object], resource, form, { resourceVersion }, nowWallMs);
+    }
+    default: return unreachable(form.as);
   }
 }
 
-export function listText(objects: readonly KubeObject[], resource: Resource, form: Form, meta: ListMeta, nowWallMs: number): string {
+export function listText(
+  objects: readonly KubeObject[], resource: Resource, form: Form, meta: ListMeta, nowWallMs: number,
+): string {
   if (form.as === 'Table') return tableText(objects, resource, form, meta, nowWallMs);
   const partial = form.as === 'PartialObjectMetadata';
   const head = partial ? '"kind":"PartialObjectMetadataList","apiVersion":"meta.k8s.io/v1"'
@@ -88,38 +119,60 @@ export function listText(objects: readonly KubeObject[], resource: Resource, for
   return `{${head},"metadata":${JSON.stringify(meta)},"items":[${items.join(',')}]}`;
 }
 
-export const apiVersionOf = ({ group, version }: Resource): string => group === '' ? version : `${group}/${version}`;
+export const apiVersionOf = ({ group, version }: { group: string; version: string }): string =>
+  group === '' ? version : `${group}/${version}`;
 
 function partialText(object: KubeObject): string {
-  return `{"kind":"PartialObjectMetadata","apiVersion":"meta.k8s.io/v1","metadata":${jsonOf(object.metadata)}}`;
+  const metadata = jsonOf(object.metadata);
+  return `{"kind":"PartialObjectMetadata","apiVersion":"meta.k8s.io/v1","metadata":${metadata}}`;
 }
 
-function tableText(objects: readonly KubeObject[], resource: Resource, form: Form, meta: ListMeta, nowWallMs: number): string {
-  const columns = resource.columns.map(({ name, type, format, description, priority }) => ({ name, type, format, description, priority }));
+function tableText(
+  objects: readonly KubeObject[], resource: Resource, form: Form, meta: ListMeta, nowWallMs: number,
+): string {
   const rows = objects.map((object) => {
-    const cells = resource.columns.map((column) => column.value(object, nowWallMs));
-    const carried = form.include === 'Object' ? jsonOf(object) : partialText(object);
-    return `{"cells":${JSON.stringify(cells)}${form.include === 'None' ? '' : `,"object":${carried}`}}`;
+    const cells = JSON.stringify(resource.columns.map((column) => column.value(object, nowWallMs)));
+    if (form.include === 'None') return `{"cells":${cells}}`;
+    return `{"cells":${cells},"object":${form.include === 'Object' ? jsonOf(object) : partialText(object)}}`;
   });
   return `{"kind":"Table","apiVersion":"meta.k8s.io/v1","metadata":${JSON.stringify(meta)},`
-    + `"columnDefinitions":${JSON.stringify(columns)},"rows":[${rows.join(',')}]}`;
+    + `"columnDefinitions":${columnsText(resource)},"rows":[${rows.join(',')}]}`;
+}
+
+/** Made once per kind: the list of columns never changes. */
+function columnsText({ columns }: Resource): string {
+  const known = texts.get(columns);
+  if (known !== undefined) return known;
+  const shown = columns.map(({ name, type, format, description, priority }) =>
+    ({ name, type, format, description, priority }));
+  const text = JSON.stringify(shown);
+  texts.set(columns, text);
+  return text;
 }
 
 // ── responses ────────────────────────────────────────────────────────────────────────────────────────────
 
-/** `warnings` go into Warning headers, as kubectl prints them. */
-export function respond(status: number, json: string, encoding: Form['encoding'], warnings: readonly string[] = []): ApiResponse {
-  const type = encoding === 'yaml' ? 'application/yaml' : 'application/json';
-  const warning = warnings.slice(0, limits.warningsMax).map((text) => `299 - "${text.replace(/["\\]/g, '\\$&').replace(/[^\x20-\x7e]/g, '?')}"`);
+/** `warnings` go into a Warning header, as kubectl prints them. */
+export function respond(
+  status: number, json: string, form: Form, warnings: readonly string[] = [],
+): ApiResponse {
+  const warning = warnings.slice(0, limits.warningsMax).map(warningText).join(', ');
   return {
-    status, body: encoding === 'yaml' ? stringify(JSON.parse(json)) : `${json}\n`,
+    status, body: encoded(json, form),
     headers: {
-      'content-type': type, 'cache-control': 'no-cache, private',
-      ...warning.length === 0 ? {} : { warning: warning.join(', ') },
+      'content-type': form.encoding === 'yaml' ? 'application/yaml' : 'application/json',
+      'cache-control': 'no-cache, private', ...warning === '' ? {} : { warning },
     },
   };
 }
 
-export function respondStatus(status: Status, code: number, encoding: Form['encoding']): ApiResponse {
-  return respond(code, JSON.stringify(status), encoding);
+function encoded(json: string, form: Form): string {
+  if (form.encoding === 'yaml') return stringify(JSON.parse(json), { aliasDuplicateObjects: false });
+  return form.pretty ? `${JSON.stringify(JSON.parse(json), null, 2)}\n` : `${json}\n`;
+}
+
+/** Code 299: miscellaneous, and to be shown to people. A header holds plain ASCII. */
+export function warningText(text: string): string {
+  const cut = text.slice(0, limits.warningCharsMax).replace(/[^\x20-\x7e]/g, '?');
+  return `299 - "${cut.replace(/["\\]/g, '\\$&')}"`;
 }

@@ -17,7 +17,7 @@ export function parseQuery(text: string): Query | Problem {
     if (pair === '') continue;
     const cut = pair.indexOf('='), name = decoded(cut < 0 ? pair : pair.slice(0, cut));
     const value = decoded(cut < 0 ? '' : pair.slice(cut + 1));
-    if (name === null || value === null) return badRequest('the query is not percent-encoded as it should be');
+    if (name === null || value === null) return badRequest('the query is not percent-encoded as it must be');
     if (!found.has(name)) found.set(name, value);
   }
   return found;
@@ -43,7 +43,8 @@ export function wholeNumber(query: Query, name: string): number | null | Problem
   if (text === undefined || text === '') return null;
   const value = Number(text);
   if (!/^\d+$/.test(text) || !Number.isSafeInteger(value)) {
-    return badRequest(`${name}: Invalid value: ${JSON.stringify(text)}: must be a whole number of zero or more`);
+    const shown = JSON.stringify(text);
+    return badRequest(`${name}: Invalid value: ${shown}: must be a whole number of zero or more`);
   }
   return value;
 }

@@ -1,4 +1,7 @@
 // get and list. Pages of one list show one revision: what changed since is undone from the window of changes.
+//
+// What always holds: a list shows its objects as they were at the revision that it names.
+// Source: Kubernetes API Concepts, "Retrieving large results sets in chunks", "Resource versions".
 
 import { objectKey, revision as asRevision } from '../ids.ts';
 import type { Revision } from '../ids.ts';
@@ -6,47 +9,54 @@ import { limits } from '../limits.ts';
 import { get, list } from '../state/query.ts';
 import type { State } from '../state/state.ts';
 import { changesSince } from '../state/watch.ts';
-import { listText, objectText, respond } from './output.ts';
-import type { Form, ListMeta } from './output.ts';
+import { listText, respond } from './output.ts';
+import type { ListMeta } from './output.ts';
 import { wholeNumber } from './query.ts';
 import type { Query } from './query.ts';
 import type { ApiResponse } from './request.ts';
 import type { Resource } from './resource.ts';
 import type { ResourceRoute } from './route.ts';
 import { matchesRequirements, parseFieldSelector, parseLabelSelector } from './selector.ts';
-import { badRequest, expired, isProblem, notFound } from './status.ts';
+import type { FieldTerm } from './selector.ts';
+import { badRequest, expired, invalid, isProblem, notFound, tooLargeRevision } from './status.ts';
 import type { Problem } from './status.ts';
 import type { KubeObject } from './types.ts';
+import { objectResponse } from './write.ts';
+import type { Writing } from './write.ts';
 
-export function getObject(route: ResourceRoute, state: State, form: Form, nowWallMs: number): ApiResponse | Problem {
+export function getObject(writing: Writing): ApiResponse | Problem {
+  const { route, state, query } = writing;
+  const wanted = revisionOf(query, state);
+  if (isProblem(wanted)) return wanted;
   const object = get(state, objectKey(route.resourceName, route.namespace, route.name));
-  if (object === null) return notFound(route.resource, route.name);
-  return respond(200, objectText(object, route.resource, form, nowWallMs), form.encoding);
+  return object === null ? notFound(route.resource, route.name) : objectResponse(writing, object, 200);
 }
 
+// ── selection ────────────────────────────────────────────────────────────────────────────────────────────
+
 export type Filter = (object: KubeObject) => boolean;
+
+const everything: Filter = () => true;
 
 /** What the label and field selectors of a request let through. */
 export function filterOf(query: Query, resource: Resource): Filter | Problem {
   const labels = parseLabelSelector(query.get('labelSelector') ?? '');
-  if (!labels.ok) return badRequest(`unable to parse requirement: ${labels.message}`);
+  if (!labels.ok) return badRequest(labels.message);
   const fields = parseFieldSelector(query.get('fieldSelector') ?? '');
   if (!fields.ok) return badRequest(fields.message);
   for (const { field } of fields.value) {
-    if (!isKnownField(field, resource)) {
-      return badRequest(`Unable to find "${apiKind(resource)}" that match label selector "", field selector `
-        + `"${query.get('fieldSelector') ?? ''}": field label not supported: ${field}`);
-    }
+    if (!isKnownField(field, resource)) return badRequest(`field label not supported: ${field}`);
   }
-  if (labels.value.length === 0 && fields.value.length === 0) return () => true;
+  if (labels.value.length === 0 && fields.value.length === 0) return everything;
+  const fits = (object: KubeObject, { field, equal, value }: FieldTerm): boolean =>
+    (fieldValue(object, field, resource) === value) === equal;
   return (object) => matchesRequirements(labels.value, object.metadata.labels)
-    && fields.value.every(({ field, equal, value }) => (fieldValue(object, field, resource) === value) === equal);
+    && fields.value.every((term) => fits(object, term));
 }
 
-const apiKind = ({ group, version, resource }: Resource): string => `${group === '' ? '' : `${group}/`}${version}, Resource=${resource}`;
-
-function isKnownField(field: string, resource: Resource): boolean {
-  return field === 'metadata.name' || (field === 'metadata.namespace' && resource.namespaced) || Object.hasOwn(resource.fields, field);
+function isKnownField(field: string, { namespaced, fields }: Resource): boolean {
+  if (field === 'metadata.namespace') return namespaced;
+  return field === 'metadata.name' || Object.hasOwn(fields, field);
 }
 
 function fieldValue(object: KubeObject, field: string, resource: Resource): string {
@@ -55,64 +65,107 @@ function fieldValue(object: KubeObject, field: string, resource: Resource): stri
   return resource.fields[field]?.(object) ?? '';
 }
 
-interface Page { readonly at: Revision; readonly after: string }
+/** The key prefix of what a collection's path covers. */
+export const prefixOf = ({ resourceName, namespace }: ResourceRoute): string =>
+  `${resourceName}/${namespace === '' ? '' : `${namespace}/`}`;
 
-export function listObjects(route: ResourceRoute, state: State, query: Query, form: Form, nowWallMs: number): ApiResponse | Problem {
+// ── lists ────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** `at` null: the newest revision. `after`: where the page before ended, empty for the first page. */
+interface Page { readonly at: Revision | null; readonly after: string; readonly continued: boolean }
+
+export function listObjects(writing: Writing): ApiResponse | Problem {
+  const { route, state, query, form, context } = writing;
   const filter = filterOf(query, route.resource);
   if (isProblem(filter)) return filter;
   const limit = wholeNumber(query, 'limit');
   if (isProblem(limit)) return limit;
-  const page = pageOf(query, state);
+  const page = pageOf(query, state, limit ?? 0);
   if (isProblem(page)) return page;
-  const all = page === null ? list(state, route.resourceName, route.namespace) : listAt(route, state, page.at);
+  const all = page.at === null ? list(state, route.resourceName, route.namespace)
+    : listAt(writing, page.at, page);
   if (isProblem(all)) return all;
-  const at = page === null ? state.revision : page.at;
-  const matching = all.filter((object) => filter(object) && (page === null || placeOf(object) > page.after));
+  const plain = filter === everything && page.after === '';
+  const matching = plain ? all : all.filter((object) => placeOf(object) > page.after && filter(object));
   const size = limit === null || limit === 0 ? matching.length : Math.min(limit, limits.listLimitMax);
-  const shown = matching.slice(0, size), left = matching.length - shown.length, last = shown.at(-1);
-  const selective = query.get('labelSelector') !== undefined || query.get('fieldSelector') !== undefined;
+  const shown = matching.length <= size ? matching : matching.slice(0, size);
+  const left = matching.length - shown.length, last = shown.at(-1), at = page.at ?? state.revision;
   const meta: ListMeta = {
     resourceVersion: String(at),
-    ...left > 0 && last !== undefined ? { continue: tokenOf({ at, after: placeOf(last) }) } : {},
+    ...left > 0 && last !== undefined ? { continue: tokenOf(String(at), placeOf(last)) } : {},
     // As in Kubernetes, the count is only given where no selector makes it a guess.
-    ...left > 0 && !selective ? { remainingItemCount: left } : {},
+    ...left > 0 && filter === everything ? { remainingItemCount: left } : {},
   };
-  return respond(200, listText(shown, route.resource, form, meta, nowWallMs), form.encoding);
+  return respond(200, listText(shown, route.resource, form, meta, context.nowWallMs), form);
 }
 
 /** Where an object stands in the order of its list. */
 const placeOf = ({ metadata }: KubeObject): string => `${metadata.namespace ?? ''}/${metadata.name}`;
 
-/** Which revision is asked for: null for the newest. */
-function pageOf(query: Query, state: State): Page | null | Problem {
-  const token = query.get('continue');
-  if (token !== undefined && token !== '') {
-    if (query.get('resourceVersion') !== undefined && query.get('resourceVersion') !== '') {
+function pageOf(query: Query, state: State, limit: number): Page | Problem {
+  const token = query.get('continue') ?? '', match = query.get('resourceVersionMatch') ?? '';
+  const named = (query.get('resourceVersion') ?? '') !== '';
+  const refuse = (field: string, message: string): Problem =>
+    invalidListOption(field, `Forbidden: ${message}`);
+  if (query.has('sendInitialEvents')) {
+    return refuse('sendInitialEvents', 'sendInitialEvents is forbidden for list');
+  }
+  if (token !== '') {
+    if (match !== '') {
+      return refuse('resourceVersionMatch', 'resourceVersionMatch is forbidden when continue is provided');
+    }
+    if (named && query.get('resourceVersion') !== '0') {
       return badRequest('specifying resource version is not allowed when using continue');
     }
-    return readToken(token) ?? badRequest('continue key is not valid');
+    const page = readToken(token);
+    if (page === null) return badRequest('continue key is not valid');
+    return page.at !== null && page.at > state.revision ? tooLargeRevision(page.at, state.revision) : page;
   }
-  const wanted = wholeNumber(query, 'resourceVersion'), match = query.get('resourceVersionMatch') ?? '';
-  if (isProblem(wanted)) return badRequest(`resourceVersion: Invalid value: "${query.get('resourceVersion')}": not a revision`);
-  if (match === '') return null;
-  if (match !== 'Exact' && match !== 'NotOlderThan') {
-    return badRequest(`resourceVersionMatch: Unsupported value: "${match}": supported values: "Exact", "NotOlderThan"`);
+  const wanted = revisionOf(query, state);
+  if (isProblem(wanted)) return wanted;
+  if (match !== '' && !named) {
+    return refuse('resourceVersionMatch',
+      'resourceVersionMatch is forbidden unless resourceVersion is provided');
   }
-  if (wanted === null) return badRequest('resourceVersionMatch is forbidden unless resourceVersion is provided');
-  if (match === 'NotOlderThan') return null;
-  if (wanted === 0) return badRequest('resourceVersionMatch "Exact" is forbidden for resourceVersion "0"');
-  return wanted > state.revision ? badRequest(`Too large resource version: ${wanted}, current: ${state.revision}`)
-    : { at: asRevision(wanted), after: '' };
+  const newest: Page = { at: null, after: '', continued: false };
+  switch (match) {
+    case 'NotOlderThan': return newest;
+    case 'Exact':
+      if (wanted === 0) {
+        return refuse('resourceVersionMatch',
+          'resourceVersionMatch "Exact" is forbidden for resourceVersion "0"');
+      }
+      return { ...newest, at: wanted };
+    // Without a word on it, a chunked list is of the very revision; any other may be newer.
+    case '': return limit > 0 && wanted !== null && wanted !== 0 ? { ...newest, at: wanted } : newest;
+    default: {
+      const supported = 'supported values: "Exact", "NotOlderThan", ""';
+      return invalidListOption('resourceVersionMatch',
+        `Unsupported value: ${JSON.stringify(match)}: ${supported}`);
+    }
+  }
+}
+
+export function invalidListOption(field: string, message: string): Problem {
+  const reason = message.startsWith('Forbidden') ? 'FieldValueForbidden' : 'FieldValueNotSupported';
+  const subject = { group: 'meta.k8s.io', resource: 'ListOptions', kind: 'ListOptions' };
+  return invalid(subject, '', [{ reason, message, field }]);
+}
+
+/** The revision that the client names; null where it names none. One that is still to come is refused. */
+function revisionOf(query: Query, state: State): Revision | null | Problem {
+  const wanted = wholeNumber(query, 'resourceVersion');
+  if (isProblem(wanted) || wanted === null) return wanted;
+  return wanted > state.revision ? tooLargeRevision(wanted, state.revision) : asRevision(wanted);
 }
 
 /** The list as it was: what changed since is undone, newest first. */
-function listAt(route: ResourceRoute, state: State, at: Revision): readonly KubeObject[] | Problem {
+function listAt({ route, state }: Writing, at: Revision, page: Page): readonly KubeObject[] | Problem {
   const now = list(state, route.resourceName, route.namespace);
-  const prefix = `${route.resourceName}/${route.namespace === '' ? '' : `${route.namespace}/`}`;
-  const since = changesSince(state, at, prefix);
+  const since = changesSince(state, at, prefixOf(route));
   if (since === 'expired') {
-    return expired('The provided continue parameter is too old to display a consistent list result. '
-      + 'You can start a new list without the continue parameter.');
+    return page.continued ? expired(expiredPage, tokenOf('newest', page.after))
+      : expired('The resourceVersion for the provided list is too old.');
   }
   if (since.length === 0) return now;
   const then = new Map(now.map((object) => [placeOf(object), object] as const));
@@ -123,13 +176,28 @@ function listAt(route: ResourceRoute, state: State, at: Revision): readonly Kube
   return [...then].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, object]) => object);
 }
 
-function tokenOf({ at, after }: Page): string {
-  return [...new TextEncoder().encode(`${at}/${after}`)].map((byte) => byte.toString(16).padStart(2, '0')).join('');
+const expiredPage = 'The provided continue parameter is too old to display a consistent list result. You can '
+  + 'start a new list without the continue parameter, or use the continue token in this response to retrieve '
+  + 'the remainder of the results. Continuing with the provided token results in an inconsistent list - '
+  + 'objects that were created, modified, or deleted between the time the first chunk was returned and now '
+  + 'may show up in the list.';
+
+// ── continue tokens: opaque to clients ───────────────────────────────────────────────────────────────────
+
+/** `at`: a revision, or `newest` for the rest of a list whose revision is forgotten. */
+function tokenOf(at: string, after: string): string {
+  return btoa(`${at}/${after}`).replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', '');
 }
 
 function readToken(token: string): Page | null {
-  if (!/^([0-9a-f]{2}){3,1200}$/.test(token)) return null;
-  const bytes = Uint8Array.from(token.match(/../g) ?? [], (pair) => parseInt(pair, 16));
-  const parts = /^(\d{1,15})\/([^/]*\/[^/]+)$/.exec(new TextDecoder().decode(bytes));
-  return parts === null ? null : { at: asRevision(Number(parts[1])), after: parts[2] ?? '' };
+  if (token.length > limits.continueCharsMax || token.length % 4 === 1) return null;
+  if (!/^[A-Za-z0-9_-]+$/.test(token)) return null;
+  const text = atob(token.replaceAll('-', '+').replaceAll('_', '/'));
+  const parts = /^(newest|\d{1,15})\/([^/]*\/[^/]+)$/.exec(text);
+  if (parts === null) return null;
+  const [, at = '', after = ''] = parts;
+  return { at: at === 'newest' ? null : asRevision(Number(at)), after, continued: true };
 }
+
+/** The revision that the state must have for this continue token; null for none. */
+export const pinnedRevision = (token: string): Revision | null => readToken(token)?.at ?? null;

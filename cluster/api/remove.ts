@@ -1,87 +1,126 @@
 // delete and deletecollection: grace, preconditions, propagation, finalizers.
 //
-// What always holds: what a finalizer or a grace period holds back is only marked, and goes when the last of them is
-// done; deleting again what is on its way out can only shorten its grace.
-// Source: apiserver registry/rest BeforeDelete, registry/generic/registry/store.go.
+// What always holds: what a finalizer or a grace period holds back is only marked, and goes when the last of
+// them is done; deleting again what is on its way out can only shorten its grace.
+// Source: apiserver registry/rest (BeforeDelete), registry/generic/registry/store.go; core/namespace storage.
 
-import { objectKey, revision, uid } from '../ids.ts';
+import { objectKey } from '../ids.ts';
+import { limits } from '../limits.ts';
 import { get, list } from '../state/query.ts';
-import type { Expectation, Op } from '../state/types.ts';
-import { parseBody } from './decode.ts';
+import type { Op } from '../state/types.ts';
+import { isObject, parseBody } from './body.ts';
+import type { Json, JsonObject } from './body.ts';
 import { withGeneration } from './metadata.ts';
-import { objectText, respond, respondStatus } from './output.ts';
+import { expectSame } from './objects.ts';
+import { jsonOf, respond } from './output.ts';
 import { wholeNumber } from './query.ts';
+import type { Query } from './query.ts';
 import { filterOf } from './read.ts';
-import type { ApiResult } from './request.ts';
-import { badRequest, conflict, fromRefusal, isProblem, notFound, problemResponse, success } from './status.ts';
+import type { ApiResponse, ApiResult } from './request.ts';
+import {
+  badRequest, conflict, forbidden, fromRefusal, invalid, isProblem, notFound, problemResponse, success,
+} from './status.ts';
 import type { Problem } from './status.ts';
-import { rfc3339 } from './time.ts';
+import { parseTime, rfc3339 } from './time.ts';
 import type { KubeObject, Namespace } from './types.ts';
-import { isDryRun } from './write.ts';
+import { answered, objectResponse, unsupportedOption, writeOptions } from './write.ts';
 import type { Writing } from './write.ts';
 
+type Propagation = 'Background' | 'Foreground' | 'Orphan';
+
 interface DeleteOptions {
-  readonly gracePeriodSeconds: number | null;
+  readonly graceSeconds: number | null;
+  /** Empty: any. */
   readonly uid: string;
   readonly resourceVersion: string;
-  readonly propagation: 'Background' | 'Foreground' | 'Orphan' | '';
+  /** Null: as the object's own finalizers have it. */
+  readonly propagation: Propagation | null;
   readonly dryRun: boolean;
 }
 
+/** The namespaces that a cluster can't do without. */
+const keptNamespaces = ['default', 'kube-system', 'kube-public'];
+
 export function deleteObject(writing: Writing): ApiResult | Problem {
-  const { route, state } = writing, options = optionsOf(writing);
+  const { route, state } = writing, { resource, name } = route, options = optionsOf(writing);
   if (isProblem(options)) return options;
-  const old = get(state, objectKey(route.resourceName, route.namespace, route.name));
-  if (old === null) return notFound(route.resource, route.name);
-  if (options.uid !== '' && options.uid !== old.metadata.uid) {
-    return conflict(route.resource, route.name,
-      `Precondition failed: UID in precondition: ${options.uid}, UID in object meta: ${old.metadata.uid}`);
+  if (resource.kind === 'Namespace' && keptNamespaces.includes(name)) {
+    return forbidden(resource, name, 'this namespace may not be deleted');
   }
-  if (options.resourceVersion !== '' && options.resourceVersion !== old.metadata.resourceVersion) {
-    return conflict(route.resource, route.name, 'Precondition failed: ResourceVersion in precondition: '
-      + `${options.resourceVersion}, ResourceVersion in object meta: ${old.metadata.resourceVersion}`);
-  }
+  const old = get(state, objectKey(route.resourceName, route.namespace, name));
+  if (old === null) return notFound(resource, name);
+  const differs = preconditionProblem(writing, old, options);
+  if (differs !== null) return differs;
   const op = deletionOf(writing, old, options);
-  if (op === null || options.dryRun) return answer(writing, old, op === null || op.op === 'update');
+  if (op === null) return answered(objectResponse(writing, old, 200));
+  const show = (object: KubeObject): ApiResponse =>
+    op.op === 'update' ? objectResponse(writing, object, 200) : goneResponse(writing, object);
+  if (options.dryRun) return answered(show(op.op === 'update' ? op.object : old));
   return {
     type: 'command', ops: [op],
     pending: {
       render(outcome) {
-        if (outcome.ok) {
-          const result = answer(writing, outcome.objects[0] as KubeObject, op.op === 'update');
-          return result.response;
-        }
-        if (outcome.refusal.reason === 'Conflict' && options.resourceVersion === '') return 'retry';
-        return problemResponse(fromRefusal(outcome.refusal, route.resource, route.name));
+        const [object] = outcome.ok ? outcome.objects : [];
+        if (outcome.ok) return show(object ?? old);
+        // Preconditions, if there are any, are looked at again on the newer object.
+        if (outcome.refusal.reason === 'Conflict') return 'retry';
+        return problemResponse(fromRefusal(outcome.refusal, resource, name));
       },
     },
   };
 }
 
-/** The object where it stays for now, as Kubernetes does; else a Status that says it is gone. */
-function answer({ route, form, context }: Writing, object: KubeObject, stays: boolean): Extract<ApiResult, { type: 'response' }> {
-  if (stays) return { type: 'response', response: respond(200, objectText(object, route.resource, form, context.nowWallMs), form.encoding) };
-  const { group, resource } = route.resource;
-  const details = { name: object.metadata.name, ...group === '' ? {} : { group }, kind: resource, uid: object.metadata.uid };
-  return { type: 'response', response: respondStatus(success(details), 200, form.encoding) };
+function preconditionProblem({ route }: Writing, old: KubeObject, options: DeleteOptions): Problem | null {
+  const { resource, name } = route, { metadata } = old;
+  const differs = (what: string, wanted: string, found: string): Problem => conflict(resource, name,
+    `Precondition failed: ${what} in precondition: ${wanted}, ${what} in object meta: ${found}`);
+  if (options.uid !== '' && options.uid !== metadata.uid) return differs('UID', options.uid, metadata.uid);
+  if (options.resourceVersion === '' || options.resourceVersion === metadata.resourceVersion) return null;
+  return differs('ResourceVersion', options.resourceVersion, metadata.resourceVersion);
 }
 
+/** A Status that says what is gone. */
+function goneResponse({ route, form }: Writing, { metadata }: KubeObject): ApiResponse {
+  const { group, resource } = route.resource, { name, uid } = metadata;
+  const details = { name, ...group === '' ? {} : { group }, kind: resource, uid };
+  return respond(200, JSON.stringify(success(details)), form);
+}
+
+/**
+ * Deletes what the selectors pick, a bounded number at a time: after each command the request is evaluated
+ * again, until nothing is left that is not on its way out.
+ */
 export function deleteCollection(writing: Writing): ApiResult | Problem {
-  const { route, state, query, form } = writing, options = optionsOf(writing);
+  const { route, state, query, form } = writing, { resource } = route, options = optionsOf(writing);
   if (isProblem(options)) return options;
-  const filter = filterOf(query, route.resource);
+  const filter = filterOf(query, resource);
   if (isProblem(filter)) return filter;
-  const matching = list(state, route.resourceName, route.namespace).filter(filter);
-  const ops = matching.map((object) => deletionOf(writing, object, options)).filter((op) => op !== null);
-  const done = respondStatus(success({ kind: route.resource.resource }), 200, form.encoding);
-  if (ops.length === 0 || options.dryRun) return { type: 'response', response: done };
+  const ops: Op[] = [];
+  let bytes = 0, more = false;
+  for (const object of list(state, route.resourceName, route.namespace)) {
+    if (!filter(object) || preconditionProblem(writing, object, options) !== null) continue;
+    const op = deletionOf(writing, object, options);
+    if (op === null) continue;
+    bytes += op.key.length + (op.op === 'update' ? jsonOf(op.object).length : 0);
+    // A third: so many bytes UTF-8 may make of a character.
+    const full = ops.length >= limits.deletionsPerCommandMax || bytes > limits.objectBytesMax / 3;
+    more = full && ops.length > 0;
+    if (more) break;
+    ops.push(op);
+  }
+  const { group, resource: kind } = resource;
+  const done = respond(200, JSON.stringify(success({ ...group === '' ? {} : { group }, kind })), form);
+  if (ops.length === 0 || options.dryRun) return answered(done);
   return {
     type: 'command', ops,
     pending: {
-      render: (outcome) => outcome.ok ? done
+      render(outcome) {
+        if (outcome.ok) return more ? 'retry' : done;
         // One of them changed or went meanwhile: look again at what is left.
-        : outcome.refusal.reason === 'Conflict' || outcome.refusal.reason === 'NotFound' ? 'retry'
-          : problemResponse(fromRefusal(outcome.refusal, route.resource, '')),
+        const { reason } = outcome.refusal;
+        if (reason === 'Conflict' || reason === 'NotFound') return 'retry';
+        return problemResponse(fromRefusal(outcome.refusal, resource, ''));
+      },
     },
   };
 }
@@ -90,74 +129,108 @@ export function deleteCollection(writing: Writing): ApiResult | Problem {
 function deletionOf({ route, context }: Writing, old: KubeObject, options: DeleteOptions): Op | null {
   const { resource } = route, { metadata } = old;
   const key = objectKey(route.resourceName, metadata.namespace ?? '', metadata.name);
+  const expect = expectSame(old);
   const natural = resource.graceSeconds?.(old) ?? 0;
-  const grace = natural === 0 ? 0 : options.gracePeriodSeconds ?? natural;
-  const known = metadata.finalizers ?? [], finalizers = finalizersAfter(known, options.propagation);
-  const expect: Expectation = { revision: revision(Number(metadata.resourceVersion)), uid: uid(metadata.uid) };
-  const held = finalizers.length > 0 || ((old as Namespace).kind === 'Namespace' && ((old as Namespace).spec?.finalizers?.length ?? 0) > 0);
+  const grace = natural === 0 ? 0 : options.graceSeconds ?? natural;
+  const finalizers = finalizersAfter(metadata.finalizers ?? [], options.propagation);
+  const held = finalizers.length > 0 || (namespaceOf(old)?.spec?.finalizers ?? []).length > 0;
   if (!held && grace === 0) return { op: 'delete', key, expect };
-  const before = metadata.deletionGracePeriodSeconds ?? 0, pending = metadata.deletionTimestamp !== undefined;
-  if (pending && (grace >= before) && finalizers.length === known.length) return null;
-  const { finalizers: _, ...rest } = metadata;
+  const { deletionTimestamp, deletionGracePeriodSeconds = 0, finalizers: _, ...rest } = metadata;
+  const shortened = deletionTimestamp === undefined || grace < deletionGracePeriodSeconds;
+  // Once the deletion is under way, no one changes any more how its dependents go.
+  if (!shortened) return null;
+  const begun = deletionTimestamp === undefined ? context.nowWallMs
+    : (parseTime(deletionTimestamp) ?? context.nowWallMs) - deletionGracePeriodSeconds * 1000;
   const marked: KubeObject = {
     ...old,
     metadata: {
       ...rest, ...finalizers.length === 0 ? {} : { finalizers },
-      deletionTimestamp: pending && grace >= before ? metadata.deletionTimestamp ?? '' : rfc3339(context.nowWallMs + grace * 1000),
-      deletionGracePeriodSeconds: pending ? Math.min(grace, before) : grace,
+      deletionTimestamp: rfc3339(begun + grace * 1000), deletionGracePeriodSeconds: grace,
     },
   };
   return { op: 'update', key, expect, object: terminating(withGeneration(marked, old, resource)) };
 }
 
+const namespaceOf = (object: KubeObject): Namespace | null =>
+  object.kind === 'Namespace' && object.apiVersion === 'v1' ? object : null;
+
 /** A namespace says that it goes. */
 function terminating(object: KubeObject): KubeObject {
-  if (object.kind !== 'Namespace') return object;
-  const { status } = object as Namespace;
-  return { ...object, status: { ...status, phase: 'Terminating' } } as Namespace;
+  const namespace = namespaceOf(object);
+  if (namespace === null) return object;
+  const gone: Namespace = { ...namespace, status: { ...namespace.status, phase: 'Terminating' } };
+  return gone;
 }
 
-function finalizersAfter(known: readonly string[], propagation: DeleteOptions['propagation']): readonly string[] {
-  if (propagation === '') return known;
+function finalizersAfter(known: readonly string[], propagation: Propagation | null): readonly string[] {
+  if (propagation === null) return known;
   const kept = known.filter((each) => each !== 'foregroundDeletion' && each !== 'orphan');
-  if (propagation === 'Foreground') return [...kept, 'foregroundDeletion'];
-  return propagation === 'Orphan' ? [...kept, 'orphan'] : kept;
+  switch (propagation) {
+    case 'Background': return kept;
+    case 'Foreground': return [...kept, 'foregroundDeletion'];
+    case 'Orphan': return [...kept, 'orphan'];
+  }
 }
 
-/** From the query, then from the body, which wins. */
+// ── options ──────────────────────────────────────────────────────────────────────────────────────────────
+
+/** From the body where there is one, else from the query. */
 function optionsOf({ request, query }: Writing): DeleteOptions | Problem {
-  const grace = wholeNumber(query, 'gracePeriodSeconds');
-  if (isProblem(grace)) return grace;
-  let body: Record<string, unknown> = {};
-  if (request.body !== null && request.body.length > 0) {
-    const parsed = parseBody(request.body, request.headers['content-type'] ?? '');
-    if (isProblem(parsed)) return parsed;
-    if (typeof parsed.value !== 'object' || parsed.value === null || Array.isArray(parsed.value)) {
-      return badRequest('the body of a delete is a DeleteOptions object');
-    }
-    body = parsed.value as Record<string, unknown>;
+  const asked = writeOptions(query, 'DeleteOptions');
+  if (isProblem(asked)) return asked;
+  const given = request.body === null || request.body.length === 0 ? optionsOfQuery(query)
+    : optionsOfBody(request.body, request.headers['content-type']);
+  if (isProblem(given)) return given;
+  const { gracePeriodSeconds: grace = null, preconditions = {}, dryRun = [] } = given;
+  if (grace !== null && !Number.isSafeInteger(grace)) {
+    return badRequest('DeleteOptions in version "v1" cannot be handled as a DeleteOptions: '
+      + 'gracePeriodSeconds is no whole number');
   }
-  const seconds = body['gracePeriodSeconds'] ?? grace;
-  if (seconds !== null && !Number.isSafeInteger(seconds)) return badRequest('gracePeriodSeconds is a whole number');
-  const preconditions = (typeof body['preconditions'] === 'object' && body['preconditions'] !== null ? body['preconditions'] : {}) as Record<string, unknown>;
-  const propagation = propagationOf(body, query.get('propagationPolicy') ?? '', query.get('orphanDependents') ?? '');
-  if (propagation === null) {
-    return badRequest(`propagationPolicy: Unsupported value: "${String(body['propagationPolicy'] ?? query.get('propagationPolicy'))}": `
-      + 'supported values: "Background", "Foreground", "Orphan"');
-  }
-  const dryRun = body['dryRun'];
+  const text = (name: string): string => {
+    const value = isObject(preconditions) ? preconditions[name] : undefined;
+    return typeof value === 'string' ? value : '';
+  };
+  const propagation = propagationOf(given);
+  if (isProblem(propagation)) return propagation;
   return {
-    gracePeriodSeconds: seconds === null ? null : Math.max(0, seconds as number), propagation,
-    uid: typeof preconditions['uid'] === 'string' ? preconditions['uid'] : '',
-    resourceVersion: typeof preconditions['resourceVersion'] === 'string' ? preconditions['resourceVersion'] : '',
-    dryRun: isDryRun(query) || (Array.isArray(dryRun) && dryRun.includes('All')),
+    // A negative grace means the shortest there is.
+    graceSeconds: typeof grace === 'number' ? (grace < 0 ? 1 : grace) : null, propagation,
+    uid: text('uid'), resourceVersion: text('resourceVersion'),
+    dryRun: asked.dryRun || (Array.isArray(dryRun) && dryRun.includes('All')),
   };
 }
 
-function propagationOf(body: Record<string, unknown>, policy: string, orphan: string): DeleteOptions['propagation'] | null {
-  const given = typeof body['propagationPolicy'] === 'string' ? body['propagationPolicy'] : policy;
-  if (given === 'Background' || given === 'Foreground' || given === 'Orphan') return given;
-  if (given !== '') return null;
-  const orphans = body['orphanDependents'] ?? (orphan === '' ? undefined : orphan === 'true');
-  return orphans === undefined ? '' : orphans === true ? 'Orphan' : 'Background';
+function optionsOfQuery(query: Query): JsonObject | Problem {
+  const grace = wholeNumber(query, 'gracePeriodSeconds'), orphan = query.get('orphanDependents') ?? '';
+  if (isProblem(grace)) return grace;
+  return {
+    gracePeriodSeconds: grace, propagationPolicy: query.get('propagationPolicy') ?? '',
+    ...orphan === '' ? {} : { orphanDependents: orphan !== 'false' && orphan !== '0' },
+  };
+}
+
+function optionsOfBody(body: Uint8Array, contentType: string | undefined): JsonObject | Problem {
+  const parsed = parseBody(body, contentType);
+  if (isProblem(parsed)) return parsed;
+  if (!isObject(parsed.value)) return badRequest('the body of a delete is a DeleteOptions object');
+  const kind: Json = parsed.value['kind'] ?? 'DeleteOptions';
+  return kind === 'DeleteOptions' || kind === '' ? parsed.value
+    : badRequest(`${JSON.stringify(kind)} cannot be handled as a DeleteOptions`);
+}
+
+function propagationOf({ propagationPolicy, orphanDependents }: JsonObject): Propagation | null | Problem {
+  const policy = propagationPolicy ?? '', orphans = orphanDependents ?? null;
+  if (policy !== '' && orphans !== null) {
+    const message = 'Invalid value: true: orphanDependents and deletionPropagation cannot be both set';
+    const subject = { group: 'meta.k8s.io', resource: 'DeleteOptions', kind: 'DeleteOptions' };
+    return invalid(subject, '', [{ reason: 'FieldValueInvalid', field: 'propagationPolicy', message }]);
+  }
+  if (orphans !== null) return orphans === true ? 'Orphan' : 'Background';
+  switch (policy) {
+    case '': return null;
+    case 'Background': case 'Foreground': case 'Orphan': return policy;
+    default:
+      return unsupportedOption('DeleteOptions', 'propagationPolicy', String(policy),
+        ['Background', 'Foreground', 'Orphan']);
+  }
 }

@@ -1,4 +1,5 @@
-// What a path names: a collection or an object of a kind, a subresource, or one of the API server's own pages.
+// What a path names: a collection or an object of a kind, a subresource, or one of the API server's own
+// pages.
 
 import { resourceName } from '../ids.ts';
 import type { ResourceName } from '../ids.ts';
@@ -11,7 +12,7 @@ export type Route =
   | ResourceRoute
   | { readonly type: 'page'; readonly parts: readonly string[] }
   /** Requests that are answered, never stored. */
-  | { readonly type: 'review'; readonly kind: string };
+  | { readonly type: 'review'; readonly kind: (typeof reviews)[number]['kind'] };
 
 export interface ResourceRoute {
   readonly type: 'resource';
@@ -44,7 +45,9 @@ export function route(path: string): Route | Problem {
   if (root === 'api' && rest[0] === 'v1' && rest.length > 1) return within('', 'v1', rest.slice(1));
   if (root === 'apis' && rest.length > 2) {
     const review = reviews.find(({ group, resource }) => group === rest[0] && resource === rest[2]);
-    if (review !== undefined && rest[1] === 'v1' && rest.length === 3) return { type: 'review', kind: review.kind };
+    if (review !== undefined && rest[1] === 'v1' && rest.length === 3) {
+      return { type: 'review', kind: review.kind };
+    }
     return within(rest[0] ?? '', rest[1] ?? '', rest.slice(2));
   }
   return { type: 'page', parts };

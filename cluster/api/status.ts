@@ -69,7 +69,8 @@ export const unsupportedMediaType = (offered: string): Problem =>
 /** `again`: a continue token with which the client may go on over the newest state. */
 export function expired(message: string, again?: string): Problem {
   const { problem: status } = problem(410, 'Expired', message);
-  return again === undefined ? { problem: status } : { problem: { ...status, metadata: { continue: again } } };
+  if (again === undefined) return { problem: status };
+  return { problem: { ...status, metadata: { continue: again } } };
 }
 
 export const tooLarge = (bytesMax: number): Problem =>

@@ -1,167 +1,198 @@
-// scale, binding, finalize and log: what hangs on an object and has a form of its own.
+// scale, binding and finalize: what hangs on an object and has a form of its own.
+// Source: Kubernetes, pkg/registry/apps/deployment/storage (ScaleREST), core/pod/storage (BindingREST),
+// core/namespace/storage (FinalizeREST).
 
-import { nodeName, objectKey } from '../ids.ts';
-import { expectSame, resources } from './objects.ts';
+import { objectKey } from '../ids.ts';
 import { get } from '../state/query.ts';
-import type { Op } from '../state/types.ts';
-import { parseBody } from './decode.ts';
-import type { Json, JsonObject } from './decode.ts';
-import { withGeneration } from './metadata.ts';
-import { respond, respondStatus } from './output.ts';
-import { isPatchRefusal } from './patch/json.ts';
-import { flag, wholeNumber } from './query.ts';
-import type { ApiResponse, ApiResult, LogsRequest } from './request.ts';
+import { isObject, parseBody } from './body.ts';
+import type { Json, JsonObject } from './body.ts';
+import { conform } from './decode.ts';
+import { metadataOf, withGeneration } from './metadata.ts';
+import { expectSame, resources } from './objects.ts';
+import { respond } from './output.ts';
+import type { ApiResponse, ApiResult } from './request.ts';
+import type { Resource, Schema } from './resource.ts';
+import { findResource } from './resources/index.ts';
 import {
-  badRequest, conflict, fromRefusal, invalid, isProblem, methodNotAllowed, notFound, problemResponse, staleObject,
+  badRequest, conflict, fromRefusal, invalid, isProblem, methodNotAllowed, notFound, problemResponse,
+  staleObject, success,
 } from './status.ts';
 import type { Problem } from './status.ts';
 import { rfc3339 } from './time.ts';
-import type { KubeObject, Pod } from './types.ts';
-import { applyPatch, commandFor, isDryRun } from './write.ts';
+import type { Condition, KubeObject, ObjectMeta, Pod } from './types.ts';
+import { patched } from './update.ts';
+import { answered, decodeAs, objectResponse, updateCommand, writeOptions } from './write.ts';
 import type { Writing } from './write.ts';
 
 // ── scale ────────────────────────────────────────────────────────────────────────────────────────────────
 
-export function scale(writing: Writing): ApiResult | Problem {
-  const { request, route, state } = writing, old = get(state, objectKey(route.resourceName, route.namespace, route.name));
-  if (old === null) return notFound(route.resource, route.name);
-  if (request.method === 'GET') return { type: 'response', response: scaleResponse(writing, old) };
-  const type = (request.headers['content-type'] ?? '').split(';')[0]?.trim() ?? '';
-  const body = parseBody(request.body, request.method === 'PATCH' ? 'application/json' : type);
-  if (isProblem(body)) return body;
-  const wanted = request.method === 'PUT' ? body.value
-    : applyPatch(type, scaleOf(writing, old), body.value, { schema: { type: 'any' } });
-  if (isPatchRefusal(wanted)) return badRequest(wanted.refused);
-  return rescale(writing, old, wanted);
-}
+const text: Schema = { type: 'string' }, count: Schema = { type: 'integer' };
+const scaleSchema: Schema = {
+  type: 'object',
+  fields: {
+    apiVersion: text, kind: text, metadata: { type: 'any' },
+    spec: { type: 'object', fields: { replicas: count } },
+    status: { type: 'object', fields: { replicas: count, selector: text } },
+  },
+};
 
-function rescale(writing: Writing, old: KubeObject, wanted: Json): ApiResult | Problem {
-  const { route } = writing, { resource } = route;
-  const { spec, metadata } = (typeof wanted === 'object' && wanted !== null ? wanted : {}) as { spec?: JsonObject; metadata?: JsonObject };
-  const replicas = spec?.['replicas'] ?? 0;
-  if (typeof replicas !== 'number' || !Number.isInteger(replicas)) return badRequest('spec.replicas is a whole number');
-  if (replicas < 0) {
-    return invalid({ group: 'autoscaling', resource: 'scales', kind: 'Scale' }, route.name, [{
-      reason: 'FieldValueInvalid', field: 'spec.replicas', message: `Invalid value: ${replicas}: must be greater than or equal to 0`,
-    }]);
+export function scale(writing: Writing): ApiResult | Problem {
+  const { request, route, state, query } = writing, { resource, name } = route;
+  const old = get(state, objectKey(route.resourceName, route.namespace, name));
+  if (request.method === 'GET' || request.method === 'HEAD') {
+    return old === null ? notFound(resource, name) : answered(scaleResponse(writing, old));
   }
-  const stated = writing.request.method === 'PUT' && typeof metadata?.['resourceVersion'] === 'string' ? metadata['resourceVersion'] : '';
-  if (stated !== '' && stated !== old.metadata.resourceVersion) return conflict(resource, route.name, staleObject);
-  const scaled = resource.scale?.withReplicas(old, replicas);
+  const asked = writeOptions(query, 'UpdateOptions');
+  if (isProblem(asked)) return asked;
+  const found = request.method === 'PUT' ? parseBody(request.body, request.headers['content-type'])
+    : patched(writing, old === null ? null : scaleOf(resource, old), scaleSchema);
+  if (isProblem(found)) return found;
+  const decoded = conform(found, scaleSchema, 'Scale', 'v1');
+  if (isProblem(decoded)) return decoded;
+  if (old === null) return notFound(resource, name);
+  const wanted = replicasOf(decoded.value, name);
+  if (isProblem(wanted)) return wanted;
+  const known = knownRevision(decoded.value);
+  if (known !== '' && known !== old.metadata.resourceVersion) return conflict(resource, name, staleObject);
+  const scaled = resource.scale?.withReplicas(old, wanted);
   if (scaled === undefined) return methodNotAllowed();
   const object = withGeneration(scaled, old, resource);
-  if (isDryRun(writing.query)) return { type: 'response', response: scaleResponse(writing, object) };
-  return commandFor(writing, old, object, stated !== '', [], (stored) => scaleResponse(writing, stored));
+  if (asked.dryRun) return answered(scaleResponse(writing, object));
+  // A patch carries on the revision that it was applied to; only a PUT names one of its own.
+  const stated = request.method === 'PUT' && known !== '';
+  return updateCommand(writing, old, object, stated, (stored) => scaleResponse(writing, stored));
 }
 
-function scaleOf({ route }: Writing, object: KubeObject): Json {
-  const { scale: table } = route.resource, { name, namespace, uid, resourceVersion, creationTimestamp } = object.metadata;
+function replicasOf({ spec }: JsonObject, name: string): number | Problem {
+  const replicas = isObject(spec) ? spec['replicas'] ?? 0 : 0;
+  if (typeof replicas === 'number' && replicas >= 0) return replicas;
+  return invalid({ group: 'autoscaling', resource: 'scales', kind: 'Scale' }, name, [{
+    reason: 'FieldValueInvalid', field: 'spec.replicas',
+    message: `Invalid value: ${JSON.stringify(replicas)}: must be greater than or equal to 0`,
+  }]);
+}
+
+function knownRevision({ metadata }: JsonObject): string {
+  const known = isObject(metadata) ? metadata['resourceVersion'] : '';
+  return typeof known === 'string' ? known : '';
+}
+
+function scaleOf(resource: Resource, object: KubeObject): Json {
+  const { name, namespace, uid, resourceVersion, creationTimestamp } = object.metadata;
+  const { scale: table } = resource, place = namespace === undefined ? {} : { namespace };
   return {
     kind: 'Scale', apiVersion: 'autoscaling/v1',
-    metadata: { name, ...namespace === undefined ? {} : { namespace }, uid, resourceVersion, creationTimestamp },
+    metadata: { name, ...place, uid, resourceVersion, creationTimestamp },
     spec: { replicas: table?.specReplicas(object) ?? 0 },
     status: { replicas: table?.statusReplicas(object) ?? 0, selector: table?.selector(object) ?? '' },
   };
 }
 
-function scaleResponse(writing: Writing, object: KubeObject): ApiResponse {
-  return respond(200, JSON.stringify(scaleOf(writing, object)), writing.form.encoding);
+function scaleResponse({ route, form }: Writing, object: KubeObject): ApiResponse {
+  return respond(200, JSON.stringify(scaleOf(route.resource, object)), form);
 }
 
 // ── binding ──────────────────────────────────────────────────────────────────────────────────────────────
 
+const podSubject = { group: '', resource: 'pods/binding' };
+
 /** POST pods/NAME/binding, or POST bindings with the pod's name in the body. */
 export function bind(writing: Writing): ApiResult | Problem {
-  const { request, route, state, context } = writing;
-  const body = parseBody(request.body, request.headers['content-type'] ?? '');
-  if (isProblem(body)) return body;
-  const { metadata, target } = (typeof body.value === 'object' && body.value !== null ? body.value : {}) as { metadata?: JsonObject; target?: JsonObject };
-  const name = route.name === '' ? metadata?.['name'] : route.name, node = target?.['name'];
-  const subject = { group: '', resource: 'pods', kind: 'Binding' };
-  if (typeof name !== 'string' || name === '') return badRequest('metadata.name of the binding names the pod');
-  if (typeof node !== 'string' || node === '') {
-    return invalid(subject, name, [{ reason: 'FieldValueRequired', field: 'target.name', message: 'Required value' }]);
-  }
+  const { route, state, query, form } = writing;
+  if (route.namespace === '') return methodNotAllowed();
+  const asked = writeOptions(query, 'CreateOptions');
+  if (isProblem(asked)) return asked;
+  const binding = bindingOf(writing);
+  if (isProblem(binding)) return binding;
+  const { name, node } = binding;
   const key = objectKey(resources.pods, route.namespace, name), pod = get<Pod>(state, key);
   if (pod === null) return notFound({ group: '', resource: 'pods' }, name);
-  if ((pod.spec.nodeName ?? '') !== '') return conflict({ group: '', resource: 'pods/binding' }, name, `pod ${name} is already assigned to node "${pod.spec.nodeName}"`);
-  if (pod.metadata.deletionTimestamp !== undefined) {
-    return conflict({ group: '', resource: 'pods/binding' }, name, `pod ${name} is being deleted, cannot be assigned to a host`);
-  }
-  const others = (pod.status?.conditions ?? []).filter(({ type }) => type !== 'PodScheduled');
-  const bound: Pod = {
-    ...pod, spec: { ...pod.spec, nodeName: node },
-    status: { ...pod.status, conditions: [...others, { type: 'PodScheduled', status: 'True', lastTransitionTime: rfc3339(context.nowWallMs) }] },
-  };
-  const op: Op = { op: 'update', key, object: bound, expect: expectSame(pod) };
+  const wrong = bindingProblem(pod, binding.metadata);
+  if (wrong !== null) return wrong;
+  const done = respond(201, JSON.stringify({ ...success({ name, kind: 'pods' }), code: 201 }), form);
+  if (asked.dryRun) return answered(done);
+  const object = bound(pod, node, writing.context.nowWallMs);
   return {
-    type: 'command', ops: [op],
+    type: 'command', ops: [{ op: 'update', key, object, expect: expectSame(pod) }],
     pending: {
-      render: (outcome) => outcome.ok
-        ? respondStatus({ kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success', code: 201 }, 201, writing.form.encoding)
-        : outcome.refusal.reason === 'Conflict' ? 'retry' : problemResponse(fromRefusal(outcome.refusal, subject, name)),
+      render(outcome) {
+        if (outcome.ok) return done;
+        if (outcome.refusal.reason === 'Conflict') return 'retry';
+        return problemResponse(fromRefusal(outcome.refusal, podSubject, name));
+      },
     },
   };
+}
+
+interface BindingRequest {
+  readonly name: string;
+  readonly node: string;
+  readonly metadata: Partial<ObjectMeta>;
+}
+
+function bindingOf({ request, route }: Writing): BindingRequest | Problem {
+  const resource = findResource('', 'v1', 'bindings');
+  if (resource === null) return methodNotAllowed();
+  const body = parseBody(request.body, request.headers['content-type']);
+  if (isProblem(body)) return body;
+  const decoded = decodeAs(body, resource);
+  if (isProblem(decoded)) return decoded;
+  const metadata = metadataOf(decoded.value), given = metadata.name ?? '';
+  const name = route.name === '' ? given : route.name;
+  if (name === '') return badRequest('metadata.name of the binding names the pod, and is missing');
+  if (given !== '' && given !== name) {
+    return badRequest(`the name of the object (${given}) does not match the name on the URL (${name})`);
+  }
+  const causes = resource.validate(decoded.value as unknown as KubeObject, null);
+  if (causes.length > 0) return invalid(resource, name, causes);
+  const { target } = decoded.value, node = isObject(target) ? target['name'] : '';
+  return { name, node: typeof node === 'string' ? node : '', metadata };
+}
+
+function bindingProblem(pod: Pod, { uid = '', resourceVersion = '' }: Partial<ObjectMeta>): Problem | null {
+  const { metadata, spec } = pod, { name } = metadata;
+  if (uid !== '' && uid !== metadata.uid) {
+    return conflict(podSubject, name,
+      `Precondition failed: UID in precondition: ${uid}, UID in object meta: ${metadata.uid}`);
+  }
+  if (resourceVersion !== '' && resourceVersion !== metadata.resourceVersion) {
+    return conflict(podSubject, name, staleObject);
+  }
+  if (metadata.deletionTimestamp !== undefined) {
+    return conflict(podSubject, name, `pod ${name} is being deleted, cannot be assigned to a host`);
+  }
+  return (spec.nodeName ?? '') === '' ? null
+    : conflict(podSubject, name, `pod ${name} is already assigned to node ${JSON.stringify(spec.nodeName)}`);
+}
+
+function bound(pod: Pod, node: string, nowWallMs: number): Pod {
+  const others = (pod.status?.conditions ?? []).filter(({ type }) => type !== 'PodScheduled');
+  const lastTransitionTime = rfc3339(nowWallMs);
+  const scheduled: Condition = { type: 'PodScheduled', status: 'True', lastTransitionTime };
+  const status = { ...pod.status, conditions: [...others, scheduled] };
+  return { ...pod, spec: { ...pod.spec, nodeName: node }, status };
 }
 
 // ── finalize ─────────────────────────────────────────────────────────────────────────────────────────────
 
 /** PUT namespaces/NAME/finalize: the namespace with the spec.finalizers of the body. */
 export function finalize(writing: Writing): ApiResult | Problem {
-  const { request, route, state } = writing, old = get(state, objectKey(route.resourceName, '', route.name));
-  if (old === null) return notFound(route.resource, route.name);
-  const body = parseBody(request.body, request.headers['content-type'] ?? '');
+  const { request, route, state, query } = writing, { resource, name } = route;
+  const asked = writeOptions(query, 'UpdateOptions');
+  if (isProblem(asked)) return asked;
+  const body = parseBody(request.body, request.headers['content-type']);
   if (isProblem(body)) return body;
-  const { spec } = (typeof body.value === 'object' && body.value !== null ? body.value : {}) as { spec?: { finalizers?: Json } };
-  const finalizers = spec?.finalizers ?? [];
-  if (!Array.isArray(finalizers) || finalizers.some((each) => typeof each !== 'string')) return badRequest('spec.finalizers is a list of names');
-  const object = { ...old, spec: { ...(old as { spec?: object }).spec, finalizers } } as KubeObject;
-  return commandFor(writing, old, object, false, []);
-}
-
-// ── log ──────────────────────────────────────────────────────────────────────────────────────────────────
-
-export function logs({ route, state, query }: Writing): ApiResult | Problem {
-  const key = objectKey(route.resourceName, route.namespace, route.name), pod = get<Pod>(state, key);
-  if (pod === null) return notFound(route.resource, route.name);
-  const container = containerFor(pod, query.get('container') ?? '');
-  if (isProblem(container)) return container;
-  const numbers = ['tailLines', 'sinceSeconds', 'limitBytes'].map((name) => wholeNumber(query, name));
-  const wrong = numbers.find(isProblem);
-  if (wrong !== undefined) return wrong;
-  const [tailLines = null, sinceSeconds = null, limitBytes = null] = numbers as (number | null)[];
-  if ((pod.spec.nodeName ?? '') === '') return badRequest(`pod ${pod.metadata.name} does not have a host assigned`);
-  const previous = flag(query, 'previous'), waiting = waitingReason(pod, container);
-  if (!previous && waiting !== null) {
-    return badRequest(`container "${container}" in pod "${pod.metadata.name}" is waiting to start: ${waiting}`);
-  }
-  const logsRequest: LogsRequest = {
-    pod: key, podUid: pod.metadata.uid, node: nodeName(pod.spec.nodeName ?? ''), container,
-    follow: flag(query, 'follow'), previous, timestamps: flag(query, 'timestamps'), tailLines, sinceSeconds, limitBytes,
-  };
-  return { type: 'logs', logs: logsRequest };
-}
-
-function containerFor(pod: Pod, wanted: string): string | Problem {
-  const { containers, initContainers = [] } = pod.spec, names = containers.map(({ name }) => name);
-  const first = pod.metadata.annotations?.['kubectl.kubernetes.io/default-container'];
-  if (wanted === '') {
-    if (names.length === 1) return names[0] ?? '';
-    if (first !== undefined && names.includes(first)) return first;
-    const inits = initContainers.length === 0 ? '' : ` or one of the init containers: [${initContainers.map(({ name }) => name).join(' ')}]`;
-    return badRequest(`a container name must be specified for pod ${pod.metadata.name}, choose one of: [${names.join(' ')}]${inits}`);
-  }
-  if ([...containers, ...initContainers].some(({ name }) => name === wanted)) return wanted;
-  return badRequest(`container ${wanted} is not valid for pod ${pod.metadata.name}`);
-}
-
-/** Why there is no log yet; null where the container ran or runs. */
-function waitingReason(pod: Pod, container: string): string | null {
-  const all = [...pod.status?.containerStatuses ?? [], ...pod.status?.initContainerStatuses ?? []];
-  const status = all.find(({ name }) => name === container);
-  if (status === undefined) return 'ContainerCreating';
-  if (status.state?.waiting === undefined || status.lastState?.terminated !== undefined) return null;
-  const { reason, message } = status.state.waiting;
-  return reason === 'ContainerCreating' || reason === 'PodInitializing' || message === undefined ? reason
-    : `${reason}: ${message}`.includes('trying and failing') ? 'trying and failing to pull image' : reason;
+  const decoded = decodeAs(body, resource);
+  if (isProblem(decoded)) return decoded;
+  const old = get(state, objectKey(route.resourceName, '', name));
+  if (old === null) return notFound(resource, name);
+  const known = metadataOf(decoded.value).resourceVersion ?? '';
+  if (known !== '' && known !== old.metadata.resourceVersion) return conflict(resource, name, staleObject);
+  const { spec } = decoded.value, { spec: oldSpec, ...rest } = old as KubeObject & { spec?: object };
+  const finalizers = isObject(spec) ? spec['finalizers'] ?? [] : [];
+  const object = { ...rest, spec: { ...oldSpec, finalizers } } as KubeObject;
+  const causes = resource.validate(object, old);
+  if (causes.length > 0) return invalid(resource, name, causes);
+  if (asked.dryRun) return answered(objectResponse(writing, object, 200));
+  return updateCommand(writing, old, object, known !== '', (stored) => objectResponse(writing, stored, 200));
 }

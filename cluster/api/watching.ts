@@ -1,87 +1,106 @@
 // watch: what changes, as it changes, in the form the client asked for.
 //
-// What always holds: a watch from revision R shows every change after R that concerns it, in order; an object that
-// stops matching the selectors is shown as DELETED, one that starts to as ADDED.
+// What always holds: a watch from revision R shows every change after R that concerns it, in order; an object
+// that stops matching the selectors is shown as DELETED, one that starts to as ADDED.
+// Source: Kubernetes API Concepts, "Efficient detection of changes", "Streaming lists", "Watch bookmarks".
 
 import { revision as asRevision } from '../ids.ts';
 import { limits } from '../limits.ts';
 import { list } from '../state/query.ts';
-import type { State } from '../state/state.ts';
 import type { Change } from '../state/types.ts';
 import { oldestWatchable } from '../state/watch.ts';
-import { objectText } from './output.ts';
+import { apiVersionOf, objectText } from './output.ts';
 import type { Form } from './output.ts';
 import { flag, wholeNumber } from './query.ts';
 import type { Query } from './query.ts';
-import { filterOf } from './read.ts';
+import { filterOf, invalidListOption, prefixOf } from './read.ts';
 import type { Filter } from './read.ts';
-import type { WatchRequest } from './request.ts';
-import { apiVersionOf } from './output.ts';
+import type { ApiResult } from './request.ts';
 import type { Resource } from './resource.ts';
-import type { ResourceRoute } from './route.ts';
-import { badRequest, expired, isProblem } from './status.ts';
+import { expired, isProblem, notAcceptable } from './status.ts';
 import type { Problem } from './status.ts';
 import type { KubeObject } from './types.ts';
+import type { Writing } from './write.ts';
 
-export function watchObjects(route: ResourceRoute, state: State, query: Query, form: Form, nowWallMs: number): WatchRequest | Problem {
-  const filter = filterOf(query, route.resource);
-  if (isProblem(filter)) return filter;
+type Line = (type: string, object: KubeObject) => string;
+
+export function watchObjects({ route, state, query, form, context }: Writing): ApiResult | Problem {
+  const { resource, resourceName, namespace, name } = route;
+  const selected = filterOf(query, resource);
+  if (isProblem(selected)) return selected;
   const wanted = wholeNumber(query, 'resourceVersion'), seconds = wholeNumber(query, 'timeoutSeconds');
-  if (isProblem(wanted)) return badRequest(`resourceVersion: Invalid value: "${query.get('resourceVersion')}": not a revision`);
+  if (isProblem(wanted)) return wanted;
   if (isProblem(seconds)) return seconds;
-  if (form.encoding === 'yaml') return badRequest('a watch is served as JSON only');
-  const initial = initialEventsWanted(query, wanted);
-  if (isProblem(initial)) return initial;
-  const named = route.name === '' ? filter : (object: KubeObject): boolean => object.metadata.name === route.name && filter(object);
-  const { resource } = route;
-  const line = (type: string, object: KubeObject): string => `{"type":"${type}","object":${objectText(object, resource, form, nowWallMs)}}\n`;
-  if (initial === 'none' && (wanted ?? 0) < oldestWatchable(state) && wanted !== null && wanted !== 0) {
-    return expired(`too old resource version: ${wanted} (${oldestWatchable(state)})`);
+  if (form.encoding === 'yaml') return notAcceptable('application/json');
+  const start = startOf(query, wanted);
+  if (isProblem(start)) return start;
+  const oldest = oldestWatchable(state);
+  if (start === 'changes' && wanted !== null && wanted < oldest) {
+    return expired(`too old resource version: ${wanted} (${oldest})`);
   }
+  const filter: Filter = name === '' ? selected
+    : (object) => object.metadata.name === name && selected(object);
+  const line: Line = (type, object) =>
+    `{"type":"${type}","object":${objectText(object, resource, form, context.nowWallMs)}}\n`;
   const bookmarks = flag(query, 'allowWatchBookmarks');
-  const first = initial === 'none' ? [] : list(state, route.resourceName, route.namespace).filter(named).map((object) => line('ADDED', object));
-  if (initial === 'marked' && bookmarks) first.push(bookmarkLine(resource, String(state.revision), form, true));
+  const initial = start === 'changes' ? []
+    : list(state, resourceName, namespace).filter(filter).map((object) => line('ADDED', object));
+  if (start === 'marked' && bookmarks) initial.push(bookmarkLine(resource, state.revision, form, true));
+  const from = start === 'changes' ? asRevision(wanted ?? state.revision) : state.revision;
+  const timeoutMs = seconds === null || seconds === 0 ? limits.watchTimeoutMsMin : seconds * 1000;
   return {
-    headers: { 'content-type': 'application/json', 'cache-control': 'no-cache, private' },
-    from: initial === 'none' ? asRevision(wanted ?? state.revision) : state.revision,
-    initial: first,
-    prefix: `${route.resourceName}/${route.namespace === '' ? '' : `${route.namespace}/`}`,
-    encode: (change) => encode(change, named, line),
-    bookmark: (at) => bookmarks ? bookmarkLine(resource, String(at), form, false) : '',
-    timeoutMs: seconds === null || seconds === 0 ? limits.watchTimeoutMsMin : Math.min(seconds * 1000, limits.watchTimeoutMsMax),
+    type: 'watch',
+    watch: {
+      headers: { 'content-type': 'application/json', 'cache-control': 'no-cache, private' },
+      from, initial, prefix: prefixOf(route), timeoutMs: Math.min(timeoutMs, limits.watchTimeoutMsMax),
+      encode: (change) => encode(change, filter, line),
+      // A client that knows a newer revision than this peer must not be sent back.
+      bookmark: (at) => bookmarks ? bookmarkLine(resource, Math.max(at, from), form, false) : '',
+    },
   };
 }
 
-/** Whether the objects that exist come first: `legacy` without a mark behind them. */
-function initialEventsWanted(query: Query, wanted: number | null): 'none' | 'legacy' | 'marked' | Problem {
+/** What comes first: changes alone, or the objects that exist, `marked` with a bookmark behind them. */
+function startOf(query: Query, wanted: number | null): 'changes' | 'objects' | 'marked' | Problem {
   const match = query.get('resourceVersionMatch') ?? '';
-  if (query.get('sendInitialEvents') === undefined) {
-    if (match !== '') return badRequest('resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided');
-    return wanted === null || wanted === 0 ? 'legacy' : 'none';
+  if (!query.has('sendInitialEvents')) {
+    if (match !== '') {
+      return invalidListOption('resourceVersionMatch',
+        'Forbidden: resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided');
+    }
+    return wanted === null || wanted === 0 ? 'objects' : 'changes';
   }
   if (match !== 'NotOlderThan') {
-    return badRequest('sendInitialEvents requires setting resourceVersionMatch to NotOlderThan');
+    return invalidListOption('resourceVersionMatch',
+      'Forbidden: sendInitialEvents requires setting resourceVersionMatch to NotOlderThan');
   }
-  if (flag(query, 'sendInitialEvents')) return 'marked';
-  return 'none';
+  return flag(query, 'sendInitialEvents') ? 'marked' : 'changes';
 }
 
-function encode(change: Change, filter: Filter, line: (type: string, object: KubeObject) => string): string {
-  const now = change.type !== 'DELETED' && filter(change.object);
-  const before = change.previous !== null && filter(change.previous);
-  if (now) return line(before ? 'MODIFIED' : 'ADDED', change.object);
-  if (!before || change.previous === null) return '';
-  if (change.type === 'DELETED') return line('DELETED', change.object);
+function encode(change: Change, filter: Filter, line: Line): string {
+  const { type, object, previous, revision } = change;
+  const before = previous !== null && filter(previous);
+  if (type !== 'DELETED' && filter(object)) return line(before ? 'MODIFIED' : 'ADDED', object);
+  if (!before) return '';
+  if (type === 'DELETED') return line('DELETED', object);
   // It left the selection: shown as it last matched, at the revision at which it left.
-  const { metadata } = change.previous;
-  return line('DELETED', { ...change.previous, metadata: { ...metadata, resourceVersion: String(change.revision) } });
+  const metadata = { ...previous.metadata, resourceVersion: String(revision) };
+  return line('DELETED', { ...previous, metadata });
 }
 
-function bookmarkLine(resource: Resource, resourceVersion: string, form: Form, end: boolean): string {
-  const annotations = end ? { annotations: { 'k8s.io/initial-events-end': 'true' } } : {};
-  const kind = form.as === 'object' ? { kind: resource.kind, apiVersion: apiVersionOf(resource) }
-    : form.as === 'Table' ? { kind: 'Table', apiVersion: 'meta.k8s.io/v1', columnDefinitions: [], rows: [] }
-      : { kind: 'PartialObjectMetadata', apiVersion: 'meta.k8s.io/v1' };
-  const metadata = form.as === 'Table' ? { resourceVersion } : { resourceVersion, creationTimestamp: null, ...annotations };
-  return `${JSON.stringify({ type: 'BOOKMARK', object: { ...kind, metadata } })}\n`;
+function bookmarkLine(resource: Resource, at: number, form: Form, end: boolean): string {
+  const metadata = {
+    resourceVersion: String(at),
+    ...form.as === 'Table' ? {} : { creationTimestamp: null },
+    ...end ? { annotations: { 'k8s.io/initial-events-end': 'true' } } : {},
+  };
+  return `${JSON.stringify({ type: 'BOOKMARK', object: { ...bookmarkKind(resource, form), metadata } })}\n`;
+}
+
+function bookmarkKind(resource: Resource, { as }: Form): object {
+  switch (as) {
+    case 'object': return { kind: resource.kind, apiVersion: apiVersionOf(resource) };
+    case 'Table': return { kind: 'Table', apiVersion: 'meta.k8s.io/v1', columnDefinitions: [], rows: [] };
+    case 'PartialObjectMetadata': return { kind: as, apiVersion: 'meta.k8s.io/v1' };
+  }
 }

@@ -1,24 +1,46 @@
 // JSON Patch (RFC 6902) on immutable values.
-// What always holds: either every operation is carried out, or the answer says which one can't be, and why.
+//
+// What always holds: either every operation is carried out, or the answer says which one can't be, and why;
+// a patch can't make a value grow faster than `patchCopyBytesMax` allows, though each copy may double it.
 
 import { canonicalText } from '../../canonical.ts';
 import { limits } from '../../limits.ts';
-import type { Json, JsonObject } from '../decode.ts';
+import { isObject } from '../body.ts';
+import type { Json, JsonObject } from '../body.ts';
 
-export interface PatchRefusal { readonly refused: string; readonly code: 400 | 422 }
+/** 400: the patch makes no sense; 413: it is too large; 422: it does not fit the value. */
+export interface PatchRefusal { readonly refused: string; readonly code: 400 | 413 | 422 }
 
-export const isPatchRefusal = (value: Json | PatchRefusal): value is PatchRefusal =>
-  typeof value === 'object' && value !== null && !Array.isArray(value) && 'refused' in value && 'code' in value;
+export const isPatchRefusal = (value: Json | PatchRefusal): value is PatchRefusal => value instanceof Refusal;
 
-const refuse = (refused: string, code: 400 | 422 = 422): PatchRefusal => ({ refused, code });
+/** A class, so that no value of a client can pass for one. */
+class Refusal implements PatchRefusal {
+  readonly refused: string;
+  readonly code: PatchRefusal['code'];
+
+  constructor(refused: string, code: PatchRefusal['code']) {
+    this.refused = refused;
+    this.code = code;
+  }
+}
+
+export const refuse = (refused: string, code: PatchRefusal['code'] = 422): PatchRefusal =>
+  new Refusal(refused, code);
 
 export function jsonPatch(target: Json, patch: Json): Json | PatchRefusal {
   if (!Array.isArray(patch)) return refuse('a JSON patch is an array of operations', 400);
-  if (patch.length > limits.patchOperationsMax) {
-    return refuse(`The allowed maximum operations in a JSON patch is ${limits.patchOperationsMax}, got ${patch.length}`, 400);
+  const operations = patch as readonly Json[], { patchOperationsMax, patchCopyBytesMax } = limits;
+  if (operations.length > patchOperationsMax) {
+    const why = `The allowed maximum operations in a JSON patch is ${patchOperationsMax}`;
+    return refuse(`${why}, got ${operations.length}`, 413);
   }
-  let value = target;
-  for (const operation of patch as readonly Json[]) {
+  let value = target, copied = 0;
+  for (const operation of operations) {
+    if (!isObject(operation)) return refuse('an operation of a JSON patch is an object', 400);
+    copied += copiedBytes(value, operation);
+    if (copied > patchCopyBytesMax) {
+      return refuse(`the copies of a JSON patch may add ${patchCopyBytesMax} bytes at most`, 413);
+    }
     const next = carryOut(value, operation);
     if (isPatchRefusal(next)) return next;
     value = next;
@@ -26,14 +48,18 @@ export function jsonPatch(target: Json, patch: Json): Json | PatchRefusal {
   return value;
 }
 
-function carryOut(target: Json, operation: Json): Json | PatchRefusal {
-  if (typeof operation !== 'object' || operation === null || Array.isArray(operation)) return refuse('an operation is an object', 400);
-  const { op, path, from, value } = operation as JsonObject;
+function copiedBytes(target: Json, { op, from }: JsonObject): number {
+  const path = op === 'copy' ? pointer(from) : null, found = path === null ? undefined : find(target, path);
+  return found === undefined ? 0 : JSON.stringify(found).length;
+}
+
+function carryOut(target: Json, { op, path, from, value }: JsonObject): Json | PatchRefusal {
   const at = pointer(path);
   if (at === null) return refuse(`not a JSON pointer: ${JSON.stringify(path ?? null)}`, 400);
   switch (op) {
-    case 'add': return value === undefined ? refuse('add needs a value', 400) : put(target, at, value, true);
-    case 'replace': return value === undefined ? refuse('replace needs a value', 400) : put(target, at, value, false);
+    case 'add': case 'replace':
+      return value === undefined ? refuse(`${op} operation is missing its value`, 400)
+        : put(target, at, value, op === 'add');
     case 'remove': return remove(target, at);
     case 'test': {
       const found = find(target, at) ?? null;
@@ -41,16 +67,19 @@ function carryOut(target: Json, operation: Json): Json | PatchRefusal {
         : refuse(`testing value ${String(path)} failed: test failed`);
     }
     case 'copy': case 'move': return transfer(target, op, at, pointer(from));
-    default: return refuse(`unexpected kind of operation: ${JSON.stringify(op ?? null)}`, 400);
+    default: return refuse(`Unexpected kind: ${JSON.stringify(op ?? null)}`, 400);
   }
 }
 
-function transfer(target: Json, op: 'copy' | 'move', to: readonly string[], from: readonly string[] | null): Json | PatchRefusal {
-  if (from === null) return refuse(`${op} needs "from", a JSON pointer`, 400);
+function transfer(
+  target: Json, op: 'copy' | 'move', to: readonly string[], from: readonly string[] | null,
+): Json | PatchRefusal {
+  if (from === null) return refuse(`${op} operation needs "from", a JSON pointer`, 400);
   const found = find(target, from);
   if (found === undefined) return missing(from);
   if (op === 'copy') return put(target, to, found, true);
-  if (to.length > from.length && from.every((part, n) => part === to[n])) return refuse('a value can\'t be moved into itself', 400);
+  const inside = to.length > from.length && from.every((part, n) => part === to[n]);
+  if (inside) return refuse("a value can't be moved into itself", 400);
   const without = remove(target, from);
   return isPatchRefusal(without) ? without : put(without, to, found, true);
 }
@@ -67,48 +96,52 @@ function find(target: Json, path: readonly string[]): Json | undefined {
   let value: Json | undefined = target;
   for (const part of path) {
     if (typeof value !== 'object' || value === null) return undefined;
-    if (Array.isArray(value)) value = (value as readonly Json[])[position(part, value.length, false) ?? -1];
-    else value = Object.hasOwn(value, part) ? (value as JsonObject)[part] : undefined;
+    if (isObject(value)) value = Object.hasOwn(value, part) ? value[part] : undefined;
+    else value = value[position(part, value.length, false) ?? -1];
   }
   return value;
 }
 
-const missing = (path: readonly string[]): PatchRefusal => refuse(`the path /${path.join('/')} does not exist`);
+const missing = (path: readonly string[]): PatchRefusal =>
+  refuse(`the path /${path.join('/')} does not exist`);
 
+/** `insert`: between the items of a list, and as a new field; else only in the place of what is there. */
 function put(target: Json, path: readonly string[], value: Json, insert: boolean): Json | PatchRefusal {
-  const [head, ...rest] = path;
+  const [head, ...rest] = path, last = rest.length === 0;
   if (head === undefined) return value;
   if (typeof target !== 'object' || target === null) return missing(path);
-  if (Array.isArray(target)) {
-    const items = target as readonly Json[], last = rest.length === 0;
-    const at = position(head, items.length, last && insert);
-    if (at === null) return refuse(`not an index of the array: ${head}`);
-    if (last && insert) return [...items.slice(0, at), value, ...items.slice(at)];
-    const next = put(items[at] ?? null, rest, value, insert);
-    return isPatchRefusal(next) ? next : items.map((item, n) => n === at ? next : item);
+  if (isObject(target)) {
+    const known = Object.hasOwn(target, head);
+    if (head === '__proto__' || (!known && !(last && insert))) return missing(path);
+    const next = last ? value : put(target[head] ?? null, rest, value, insert);
+    return isPatchRefusal(next) ? next : { ...target, [head]: next };
   }
-  const fields = target as JsonObject, known = Object.hasOwn(fields, head);
-  if (head === '__proto__' || (!known && (rest.length > 0 || !insert))) return missing(path);
-  const next = rest.length === 0 ? value : put(fields[head] ?? null, rest, value, insert);
-  return isPatchRefusal(next) ? next : { ...fields, [head]: next };
+  const at = position(head, target.length, last && insert);
+  if (at === null) return refuse(`Unable to access invalid index: ${head}`);
+  if (last && insert) return [...target.slice(0, at), value, ...target.slice(at)];
+  const next = last ? value : put(target[at] ?? null, rest, value, insert);
+  return isPatchRefusal(next) ? next : target.map((item, n) => n === at ? next : item);
 }
 
 function remove(target: Json, path: readonly string[]): Json | PatchRefusal {
   const [head, ...rest] = path;
-  if (head === undefined) return refuse('the whole document can\'t be removed');
+  if (head === undefined) return refuse("the whole document can't be removed");
   if (typeof target !== 'object' || target === null) return missing(path);
-  if (Array.isArray(target)) {
-    const items = target as readonly Json[], at = position(head, items.length, false);
-    if (at === null) return refuse(`Unable to remove nonexistent index: ${head}`);
-    if (rest.length === 0) return items.filter((_, n) => n !== at);
-    const next = remove(items[at] ?? null, rest);
-    return isPatchRefusal(next) ? next : items.map((item, n) => n === at ? next : item);
+  if (isObject(target)) {
+    if (!Object.hasOwn(target, head)) {
+      return refuse(`Unable to remove nonexistent key: ${head}: missing value`);
+    }
+    if (rest.length === 0) {
+      return Object.fromEntries(Object.entries(target).filter(([name]) => name !== head));
+    }
+    const next = remove(target[head] ?? null, rest);
+    return isPatchRefusal(next) ? next : { ...target, [head]: next };
   }
-  const fields = target as JsonObject;
-  if (!Object.hasOwn(fields, head)) return refuse(`Unable to remove nonexistent key: ${head}: missing value`);
-  if (rest.length === 0) return Object.fromEntries(Object.entries(fields).filter(([name]) => name !== head));
-  const next = remove(fields[head] ?? null, rest);
-  return isPatchRefusal(next) ? next : { ...fields, [head]: next };
+  const at = position(head, target.length, false);
+  if (at === null) return refuse(`Unable to access invalid index: ${head}`);
+  if (rest.length === 0) return target.filter((_, n) => n !== at);
+  const next = remove(target[at] ?? null, rest);
+  return isPatchRefusal(next) ? next : target.map((item, n) => n === at ? next : item);
 }
 
 /** `-` is the place behind the last, where something may be added. */

@@ -1,10 +1,7 @@
 // JSON Merge Patch (RFC 7386): null takes a field away, objects merge, everything else replaces.
 
-import type { Json, JsonObject } from '../decode.ts';
-
-export function isObject(value: Json | undefined): value is JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
+import { isObject } from '../body.ts';
+import type { Json } from '../body.ts';
 
 export function mergePatch(target: Json | undefined, patch: Json): Json {
   if (!isObject(patch)) return patch;

@@ -1,21 +1,25 @@
-// Strategic merge patch: a merge that knows from the kind's schema which lists are maps in disguise (by merge key)
-// or sets, and understands the directives $patch, $retainKeys, $setElementOrder and $deleteFromPrimitiveList.
-// Source: apimachinery util/strategicpatch and its design document; observable behaviour only.
+// Strategic merge patch: a merge that knows from the kind's schema which lists are maps in disguise (by
+// merge key) or sets, and understands $patch, $retainKeys, $setElementOrder and $deleteFromPrimitiveList.
+//
+// What always holds: no directive is left in the result; the time taken grows with the lists, not with
+// their product.
+// Source: Kubernetes, "Strategic merge patch" (design) and apimachinery util/strategicpatch, by what they do.
 
 import { canonicalText } from '../../canonical.ts';
-import type { Json, JsonObject } from '../decode.ts';
+import { isObject } from '../body.ts';
+import type { Json, JsonObject } from '../body.ts';
 import type { Schema } from '../resource.ts';
+import { refuse } from './json.ts';
 import type { PatchRefusal } from './json.ts';
-import { isObject } from './merge.ts';
 
 const orderPrefix = '$setElementOrder/', deletePrefix = '$deleteFromPrimitiveList/';
 
 export function strategicPatch(target: Json, patch: Json, schema: Schema): Json | PatchRefusal {
-  if (!isObject(patch)) return { refused: 'a strategic merge patch is an object', code: 400 };
+  if (!isObject(patch)) return refuse('a strategic merge patch is an object', 400);
   try {
     return mergeObject(isObject(target) ? target : {}, patch, schema);
   } catch (error) {
-    if (error instanceof Malformed) return { refused: error.message, code: 400 };
+    if (error instanceof Malformed) return refuse(error.message, 400);
     throw error;
   }
 }
@@ -24,105 +28,153 @@ export function strategicPatch(target: Json, patch: Json, schema: Schema): Json 
 class Malformed extends Error {}
 
 function mergeObject(target: JsonObject, patch: JsonObject, schema: Schema): JsonObject {
-  const directive = patch['$patch'];
-  if (directive === 'replace') return clean(patch);
+  const { $patch: directive, $retainKeys: retain } = patch;
+  if (directive === 'replace') return cleaned(patch);
   if (directive === 'delete') return {};
-  if (directive !== undefined && directive !== 'merge') throw new Malformed(`Unknown patch type found: ${String(directive)}`);
-  const retain = patch['$retainKeys'];
-  const result = new Map(Object.entries(target));
-  if (Array.isArray(retain)) for (const name of [...result.keys()]) if (!retain.includes(name)) result.delete(name);
-  for (const [name, value] of Object.entries(patch)) {
-    if (name === '$patch' || name === '$retainKeys') continue;
-    if (name.startsWith(orderPrefix) || name.startsWith(deletePrefix)) {
-      const field = name.slice(name.indexOf('/') + 1);
-      // Handled with the field itself; alone, it still has to be carried out.
-      if (!(field in patch)) apply(result, field, undefined, patch, fieldOf(schema, field));
-      continue;
-    }
-    apply(result, name, value, patch, fieldOf(schema, name));
+  if (directive !== undefined && directive !== 'merge') {
+    throw new Malformed(`Unknown patch type found: ${JSON.stringify(directive)}`);
   }
+  const result = new Map(Object.entries(target));
+  if (Array.isArray(retain)) {
+    for (const name of [...result.keys()]) if (!retain.includes(name)) result.delete(name);
+  }
+  for (const name of touched(patch)) mergeField(result, name, patch, fieldOf(schema, name));
   return Object.fromEntries(result);
 }
 
-function apply(
-  result: Map<string, Json>, name: string, value: Json | undefined, patch: JsonObject, schema: Schema | null,
+/** The fields that the patch speaks of, be it only by a directive. */
+function touched(patch: JsonObject): readonly string[] {
+  const names = new Set<string>();
+  for (const name of Object.keys(patch)) {
+    const prefix = [orderPrefix, deletePrefix].find((each) => name.startsWith(each));
+    if (prefix !== undefined) names.add(name.slice(prefix.length));
+    else if (name !== '$patch' && name !== '$retainKeys') names.add(name);
+  }
+  return [...names];
+}
+
+function mergeField(
+  result: Map<string, Json>, name: string, patch: JsonObject, schema: Schema | null,
 ): void {
+  const value = Object.hasOwn(patch, name) ? patch[name] : undefined, current = result.get(name);
   if (value === null) {
     result.delete(name);
-    return;
-  }
-  const current = result.get(name);
-  const order = patch[`${orderPrefix}${name}`], removals = patch[`${deletePrefix}${name}`];
-  if (schema?.type === 'list' && (schema.mergeKey !== undefined || schema.set === true)
-    && (value === undefined || Array.isArray(value))) {
-    const list = mergeList(asList(current), asList(value), schema, asList(removals));
-    result.set(name, Array.isArray(order) ? ordered(list, order, asList(current), schema.mergeKey) : list);
+  } else if (isMergedList(schema) && (value === undefined || Array.isArray(value))) {
+    const merged = mergeList(listOf(current), listOf(value), schema, listOf(patch[`${deletePrefix}${name}`]));
+    const order = patch[`${orderPrefix}${name}`];
+    const inOrder = Array.isArray(order)
+      ? ordered(merged, order as readonly Json[], listOf(current), schema) : merged;
+    if (current !== undefined || inOrder.length > 0) result.set(name, inOrder);
   } else if (value === undefined) {
     return;
-  } else if (isObject(value) && schema?.type === 'object' && schema.patch === 'replace' && value['$patch'] === undefined) {
-    result.set(name, clean(value));
-  } else if (isObject(value)) {
-    result.set(name, mergeObject(isObject(current) ? current : {}, value, schema ?? { type: 'any' }));
+  } else if (!isObject(value)) {
+    result.set(name, cleanedItem(value));
+  } else if (schema?.type === 'object' && schema.patch === 'replace' && value['$patch'] === undefined) {
+    result.set(name, cleaned(value));
   } else {
-    result.set(name, value);
+    result.set(name, mergeObject(isObject(current) ? current : {}, value, schema ?? { type: 'any' }));
   }
 }
 
-const asList = (value: Json | undefined): readonly Json[] => Array.isArray(value) ? value : [];
+type ListSchema = Extract<Schema, { type: 'list' }>;
+
+const isMergedList = (schema: Schema | null): schema is ListSchema =>
+  schema?.type === 'list' && (schema.mergeKey !== undefined || schema.set === true);
+
+const listOf = (value: Json | undefined): readonly Json[] => Array.isArray(value) ? value : [];
 
 function fieldOf(schema: Schema, name: string): Schema | null {
-  if (schema.type === 'object') return Object.hasOwn(schema.fields, name) ? schema.fields[name] ?? null : null;
+  if (schema.type === 'object') {
+    return Object.hasOwn(schema.fields, name) ? schema.fields[name] ?? null : null;
+  }
   return schema.type === 'map' ? schema.of : null;
 }
 
+// ── lists ────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** What an item of the list goes by: its merge key, or itself in a set. */
+function identity(item: Json, { mergeKey }: ListSchema): string {
+  return canonicalText(mergeKey !== undefined && isObject(item) ? item[mergeKey] ?? null : item);
+}
+
 function mergeList(
-  current: readonly Json[], patch: readonly Json[], schema: Extract<Schema, { type: 'list' }>, removals: readonly Json[],
-): Json[] {
-  const { mergeKey } = schema;
-  if (mergeKey === undefined) {
-    const gone = new Set(removals.map(canonicalText));
-    const kept = current.filter((item) => !gone.has(canonicalText(item))), known = new Set(kept.map(canonicalText));
-    return [...kept, ...patch.filter((item) => !known.has(canonicalText(item)))];
+  current: readonly Json[], patch: readonly Json[], schema: ListSchema, removals: readonly Json[],
+): readonly Json[] {
+  if (schema.mergeKey === undefined) return mergeSet(current, patch, removals);
+  const replaces = (item: Json): boolean => isObject(item) && item['$patch'] === 'replace';
+  if (patch.some(replaces)) {
+    // The directive alone is no item of the list.
+    const alone = (item: Json): boolean => replaces(item) && Object.keys(item as JsonObject).length === 1;
+    return patch.filter((item) => !alone(item)).map(cleanedItem);
   }
-  if (patch.some((item) => isObject(item) && item['$patch'] === 'replace' && item[mergeKey] === undefined)) {
-    return patch.filter((item) => !(isObject(item) && item['$patch'] === 'replace' && Object.keys(item).length === 1)).map(cleanItem);
+  const result = new Map<string, Json>(), unnamed: Json[] = [];
+  for (const item of current) {
+    if (isObject(item) && item[schema.mergeKey] !== undefined) result.set(identity(item, schema), item);
+    else unnamed.push(item);
   }
-  const result = [...current];
   for (const item of patch) {
-    if (!isObject(item)) throw new Malformed(`an element of a list that is merged by "${mergeKey}" is an object`);
-    const key = item[mergeKey];
-    if (key === undefined) throw new Malformed(`map: ${JSON.stringify(item)} does not contain declared merge key: ${mergeKey}`);
-    const at = result.findIndex((each) => isObject(each) && each[mergeKey] === key);
-    if (item['$patch'] === 'delete') {
-      for (let n = result.length - 1; n >= 0; n--) if (isObject(result[n]) && (result[n] as JsonObject)[mergeKey] === key) result.splice(n, 1);
-    } else if (at < 0) result.push(cleanItem(mergeObject({}, item, schema.of)));
-    else result[at] = mergeObject(result[at] as JsonObject, item, schema.of);
+    if (!isObject(item) || item[schema.mergeKey] === undefined) {
+      const shown = JSON.stringify(item);
+      throw new Malformed(`map: ${shown} does not contain declared merge key: ${schema.mergeKey}`);
+    }
+    const name = identity(item, schema), known = result.get(name);
+    if (item['$patch'] === 'delete') result.delete(name);
+    else result.set(name, mergeObject(isObject(known) ? known : {}, item, schema.of));
   }
-  return result;
+  return [...result.values(), ...unnamed];
 }
 
-/** In the order asked for; what that does not name keeps its place behind what preceded it. */
-function ordered(list: readonly Json[], order: readonly Json[], before: readonly Json[], mergeKey: string | undefined): Json[] {
-  const nameOf = (item: Json): string => canonicalText(mergeKey !== undefined && isObject(item) ? item[mergeKey] ?? null : item);
-  const wanted = new Map(order.map((item, at) => [nameOf(item), at] as const));
-  const named = list.filter((item) => wanted.has(nameOf(item)))
-    .sort((a, b) => (wanted.get(nameOf(a)) ?? 0) - (wanted.get(nameOf(b)) ?? 0));
-  const place = new Map(before.map((item, at) => [nameOf(item), at] as const));
-  const result = [...named];
-  for (const item of list) {
-    if (wanted.has(nameOf(item))) continue;
-    const own = place.get(nameOf(item)) ?? Infinity;
-    const at = result.findIndex((each) => (place.get(nameOf(each)) ?? Infinity) > own);
-    if (at < 0) result.push(item);
-    else result.splice(at, 0, item);
-  }
-  return result;
+function mergeSet(
+  current: readonly Json[], patch: readonly Json[], removals: readonly Json[],
+): readonly Json[] {
+  const gone = new Set(removals.map(canonicalText)), result = new Map<string, Json>();
+  for (const item of current) if (!gone.has(canonicalText(item))) result.set(canonicalText(item), item);
+  for (const item of patch) result.set(canonicalText(item), item);
+  return [...result.values()];
 }
 
-const cleanItem = (item: Json): Json => isObject(item) ? clean(item) : item;
+/**
+ * The items that `order` names in its order; the others, which only the server knows, stay where they stood
+ * before among those: each goes in front of the first named item that it preceded.
+ */
+function ordered(
+  list: readonly Json[], order: readonly Json[], before: readonly Json[], schema: ListSchema,
+): readonly Json[] {
+  const placesIn = (items: readonly Json[]): ReadonlyMap<string, number> =>
+    new Map(items.map((item, at) => [identity(item, schema), at] as const));
+  const wanted = placesIn(order), stood = placesIn(before);
+  const placeOf = (places: ReadonlyMap<string, number>, item: Json): number | undefined =>
+    places.get(identity(item, schema));
+  const named = list.filter((item) => placeOf(wanted, item) !== undefined)
+    .sort((a, b) => (placeOf(wanted, a) ?? 0) - (placeOf(wanted, b) ?? 0));
+  const others = list.filter((item) => placeOf(wanted, item) === undefined);
+  const result: Json[] = [];
+  let next = 0;
+  for (const item of named) {
+    const place = placeOf(stood, item);
+    while (next < others.length && place !== undefined) {
+      const other = others[next] ?? null, otherPlace = placeOf(stood, other);
+      if (otherPlace === undefined || otherPlace >= place) break;
+      result.push(other);
+      next += 1;
+    }
+    result.push(item);
+  }
+  return [...result, ...others.slice(next)];
+}
+
+// ── directives out ───────────────────────────────────────────────────────────────────────────────────────
+
+function cleanedItem(value: Json): Json {
+  if (isObject(value)) return cleaned(value);
+  return Array.isArray(value) ? (value as readonly Json[]).map(cleanedItem) : value;
+}
 
 /** Without directives, at every level. */
-function clean(value: JsonObject): JsonObject {
-  return Object.fromEntries(Object.entries(value).filter(([name]) => !name.startsWith('$'))
-    .map(([name, field]) => [name, isObject(field) ? clean(field) : Array.isArray(field) ? field.map(cleanItem) : field]));
+function cleaned(value: JsonObject): JsonObject {
+  const kept = Object.entries(value).filter(([name]) => !isDirective(name));
+  return Object.fromEntries(kept.map(([name, field]) => [name, cleanedItem(field)]));
 }
+
+const isDirective = (name: string): boolean => name === '$patch' || name === '$retainKeys'
+  || name.startsWith(orderPrefix) || name.startsWith(deletePrefix);

@@ -1,0 +1,94 @@
+// create: from a body to a new object with a name, a uid and a time of birth.
+// Source: apiserver registry/rest (BeforeCreate), endpoints/handlers/create.go.
+
+import { objectKey } from '../ids.ts';
+import { get } from '../state/query.ts';
+import { parseBody } from './body.ts';
+import { clientMetadata, generatedName, metadataOf, validateMetadata } from './metadata.ts';
+import { newborn } from './objects.ts';
+import type { ApiResult } from './request.ts';
+import type { ResourceRoute } from './route.ts';
+import { alreadyExists, badRequest, fromRefusal, invalid, isProblem, problemResponse } from './status.ts';
+import type { Problem } from './status.ts';
+import type { KubeObject, ObjectMeta, StatusCause } from './types.ts';
+import {
+  answered, decodeStrictly, namespaceProblem, objectResponse, sizeProblem, warningsOf, writeOptions,
+} from './write.ts';
+import type { Writing } from './write.ts';
+
+export function createObject(writing: Writing): ApiResult | Problem {
+  const { request, route, query } = writing, { resource } = route;
+  const asked = writeOptions(query, 'CreateOptions');
+  if (isProblem(asked)) return asked;
+  const body = parseBody(request.body, request.headers['content-type']);
+  if (isProblem(body)) return body;
+  const decoded = decodeStrictly(body, resource, asked);
+  if (isProblem(decoded)) return decoded;
+  const warnings = warningsOf(decoded.complaints, asked);
+  const metadata = newMetadata(writing, metadataOf(decoded.value));
+  if (isProblem(metadata)) return metadata;
+  const object = newObject(writing, { ...decoded.value, metadata } as unknown as KubeObject);
+  const { name } = object.metadata;
+  const causes: readonly StatusCause[] =
+    [...validateMetadata(object, null, resource), ...resource.validate(object, null)];
+  if (causes.length > 0) return invalid(resource, name, causes);
+  const key = objectKey(route.resourceName, route.namespace, name);
+  const tooBig = sizeProblem(object);
+  if (tooBig !== null) return tooBig;
+  if (asked.dryRun) {
+    const closed = namespaceProblem(writing, name);
+    if (closed !== null) return closed;
+    return get(writing.state, key) === null ? answered(objectResponse(writing, object, 201, warnings))
+      : alreadyExists(resource, name);
+  }
+  const generated = metadataOf(decoded.value).name === undefined;
+  return {
+    type: 'command', ops: [{ op: 'create', key, object }],
+    pending: {
+      render(outcome) {
+        const [stored] = outcome.ok ? outcome.objects : [];
+        if (outcome.ok) return objectResponse(writing, stored ?? object, 201, warnings);
+        // A generated name that was taken is drawn again.
+        if (generated && outcome.refusal.reason === 'AlreadyExists') return 'retry';
+        return problemResponse(fromRefusal(outcome.refusal, resource, name));
+      },
+    },
+  };
+}
+
+/** What the client says of the metadata, with a name and in the path's namespace. */
+function newMetadata({ route, context }: Writing, given: Partial<ObjectMeta>): Partial<ObjectMeta> | Problem {
+  if ((given.resourceVersion ?? '') !== '') {
+    return badRequest('resourceVersion should not be set on objects to be created');
+  }
+  const wrong = namespaceMismatch(given.namespace ?? '', route);
+  if (wrong !== null) return wrong;
+  const metadata = clientMetadata(given), { generateName } = metadata;
+  const drawn = generateName === undefined ? '' : generatedName(generateName, context.suffix());
+  const name = metadata.name ?? drawn;
+  if (name === '') {
+    return invalid(route.resource, '', [{
+      reason: 'FieldValueRequired', field: 'metadata.name',
+      message: 'Required value: name or generateName is required',
+    }]);
+  }
+  return { ...metadata, name, ...route.namespace === '' ? {} : { namespace: route.namespace } };
+}
+
+function namespaceMismatch(given: string, { resource, namespace }: ResourceRoute): Problem | null {
+  if (resource.namespaced && namespace === '') {
+    return badRequest('an empty namespace may not be set during creation');
+  }
+  return given === '' || given === namespace ? null
+    : badRequest('the namespace of the provided object does not match the namespace sent on the request');
+}
+
+/** Defaults, the kind's own preparations, and what every new object gets. */
+function newObject({ route, context }: Writing, raw: KubeObject): KubeObject {
+  const { resource } = route;
+  const prepared = resource.prepareCreate(resource.defaults(raw));
+  const born = newborn(prepared, { uid: context.uid(), nowWallMs: context.nowWallMs });
+  if (resource.hasGeneration) return born;
+  const { generation: _, ...metadata } = born.metadata;
+  return { ...born, metadata };
+}

@@ -1,0 +1,167 @@
+// update and patch, of objects and of their status.
+// Source: apiserver registry/rest (BeforeUpdate), endpoints/handlers/patch.go and update.go.
+
+import { objectKey } from '../ids.ts';
+import { get } from '../state/query.ts';
+import { isObject, isTooDeep, mediaType, parseBody } from './body.ts';
+import type { Json, JsonObject } from './body.ts';
+import { metadataOf, updatedMetadata, validateMetadata, withGeneration } from './metadata.ts';
+import { isPatchRefusal, jsonPatch } from './patch/json.ts';
+import type { PatchRefusal } from './patch/json.ts';
+import { mergePatch } from './patch/merge.ts';
+import { strategicPatch } from './patch/strategic.ts';
+import type { ApiResult } from './request.ts';
+import type { Resource, Schema } from './resource.ts';
+import {
+  badRequest, conflict, invalid, isProblem, notFound, problem, staleObject, unsupportedMediaType,
+} from './status.ts';
+import type { Problem } from './status.ts';
+import type { KubeObject, ObjectMeta, StatusCause } from './types.ts';
+import {
+  answered, decodeAs, decodeStrictly, objectResponse, strictMessage, updateCommand, warningsOf, writeOptions,
+} from './write.ts';
+import type { WriteOptions, Writing } from './write.ts';
+
+export function updateObject(writing: Writing): ApiResult | Problem {
+  const { request, route, query } = writing, { resource } = route;
+  const asked = writeOptions(query, 'UpdateOptions');
+  if (isProblem(asked)) return asked;
+  const body = parseBody(request.body, request.headers['content-type']);
+  if (isProblem(body)) return body;
+  const decoded = decodeStrictly(body, resource, asked);
+  if (isProblem(decoded)) return decoded;
+  const given = metadataOf(decoded.value), wrong = placeProblem(given, writing);
+  if (wrong !== null) return wrong;
+  const old = get(writing.state, objectKey(route.resourceName, route.namespace, route.name));
+  if (old === null) return notFound(resource, route.name);
+  const stated = given.resourceVersion ?? '';
+  return replace(writing, old, decoded.value, stated !== '', asked, warningsOf(decoded.complaints, asked));
+}
+
+/** Why the object is not the one that the path names; null where it is. */
+function placeProblem(given: Partial<ObjectMeta>, { route }: Writing): Problem | null {
+  const { name = '', namespace = '' } = given;
+  if (name === '') {
+    return badRequest(`the name of the object (${route.name} based on URL) was undeterminable: `
+      + 'name must be provided');
+  }
+  if (name !== route.name) {
+    return badRequest(`the name of the object (${name}) does not match the name on the URL (${route.name})`);
+  }
+  return namespace === '' || namespace === route.namespace ? null
+    : badRequest(`the namespace of the object (${namespace}) does not match the namespace on the URL `
+      + `(${route.namespace})`);
+}
+
+export const patchTypes: readonly string[] = [
+  'application/json-patch+json', 'application/merge-patch+json', 'application/strategic-merge-patch+json',
+];
+
+/** The patched value, or why there is none. `target`: what a client sees there; null: nothing. */
+export function patched({ request, route }: Writing, target: Json, schema: Schema): Patched | Problem {
+  const type = mediaType(request.headers['content-type']);
+  if (!patchTypes.includes(type)) return unsupportedMediaType(patchTypes.join(', '));
+  const body = parseBody(request.body, 'application/json');
+  if (isProblem(body)) return body;
+  if (target === null) return notFound(route.resource, route.name);
+  const value = applyPatch(type, target, body.value, schema);
+  if (isPatchRefusal(value)) return patchProblem(value);
+  if (isTooDeep(value)) return badRequest('the patched object is nested too deep');
+  return { value, patch: body.value, duplicates: body.duplicates };
+}
+
+interface Patched { readonly value: Json; readonly patch: Json; readonly duplicates: readonly string[] }
+
+function applyPatch(type: string, target: Json, patch: Json, schema: Schema): Json | PatchRefusal {
+  if (type === 'application/json-patch+json') return jsonPatch(target, patch);
+  if (type === 'application/strategic-merge-patch+json') return strategicPatch(target, patch, schema);
+  return isObject(patch) ? mergePatch(target, patch) : { refused: 'a merge patch is an object', code: 400 };
+}
+
+function patchProblem({ refused, code }: PatchRefusal): Problem {
+  switch (code) {
+    case 400: return badRequest(refused);
+    case 413: return problem(413, 'RequestEntityTooLarge', refused);
+    case 422:
+      return problem(422, 'Invalid',
+        `the server rejected our request due to an error in our request: ${refused}`);
+  }
+}
+
+export function patchObject(writing: Writing): ApiResult | Problem {
+  const { route, query, state } = writing, { resource } = route;
+  const asked = writeOptions(query, 'PatchOptions');
+  if (isProblem(asked)) return asked;
+  if (query.has('force')) return unsupportedForce();
+  const old = get(state, objectKey(route.resourceName, route.namespace, route.name));
+  const found = patched(writing, old as unknown as Json, resource.schema);
+  if (isProblem(found)) return found;
+  if (old === null) return notFound(resource, route.name);
+  const decoded = decodeAs({ value: found.value, duplicates: found.duplicates }, resource);
+  if (isProblem(decoded)) return decoded;
+  if (asked.validation === 'Strict' && decoded.complaints.length > 0) {
+    const shown = JSON.stringify(JSON.stringify(found.patch));
+    return invalid({ group: '', resource: '', kind: '' }, '', [{
+      reason: 'FieldValueInvalid', field: 'patch',
+      message: `Invalid value: ${shown}: ${strictMessage(decoded.complaints)}`,
+    }]);
+  }
+  const given = metadataOf(decoded.value), moved = placeCauses(given, old.metadata);
+  if (moved.length > 0) return invalid(resource, route.name, moved);
+  // Named only by a patch that speaks of it itself: all others carry on the revision they were applied to.
+  const stated = statedRevision(found.patch);
+  return replace(writing, old, decoded.value, stated, asked, warningsOf(decoded.complaints, asked));
+}
+
+function unsupportedForce(): Problem {
+  return invalid({ group: 'meta.k8s.io', resource: 'PatchOptions', kind: 'PatchOptions' }, '', [{
+    reason: 'FieldValueForbidden', field: 'force',
+    message: 'Forbidden: may not be specified for non-apply patch',
+  }]);
+}
+
+function placeCauses(given: Partial<ObjectMeta>, old: ObjectMeta): StatusCause[] {
+  const causes: StatusCause[] = [];
+  for (const field of ['name', 'namespace'] as const) {
+    if ((given[field] ?? '') === (old[field] ?? '')) continue;
+    const message = `Invalid value: ${JSON.stringify(given[field] ?? '')}: field is immutable`;
+    causes.push({ reason: 'FieldValueInvalid', field: `metadata.${field}`, message });
+  }
+  return causes;
+}
+
+function statedRevision(patch: Json): boolean {
+  if (Array.isArray(patch)) {
+    const path = '/metadata/resourceVersion';
+    return (patch as readonly Json[]).some((each) => isObject(each) && each['path'] === path);
+  }
+  const metadata = isObject(patch) ? patch['metadata'] : null;
+  return isObject(metadata) && typeof metadata['resourceVersion'] === 'string';
+}
+
+/** Puts `value` in the place of the stored object, or of its status. */
+function replace(
+  writing: Writing, old: KubeObject, value: JsonObject, stated: boolean, asked: WriteOptions,
+  warnings: readonly string[],
+): ApiResult | Problem {
+  const { resource, name, subresource } = writing.route, given = metadataOf(value);
+  const known = given.resourceVersion ?? '', uid = given.uid ?? '';
+  if (known !== '' && known !== old.metadata.resourceVersion) return conflict(resource, name, staleObject);
+  if (uid !== '' && uid !== old.metadata.uid) {
+    return conflict(resource, name,
+      `Precondition failed: UID in precondition: ${uid}, UID in object meta: ${old.metadata.uid}`);
+  }
+  const metadata = updatedMetadata(given, old.metadata);
+  const filled = resource.defaults({ ...value, metadata } as unknown as KubeObject);
+  const object = subresource === 'status' ? resource.prepareStatus(filled, old)
+    : withGeneration(resource.prepareUpdate(filled, old), old, resource);
+  const causes = causesOf(object, old, resource);
+  if (causes.length > 0) return invalid(resource, name, causes);
+  if (asked.dryRun) return answered(objectResponse(writing, object, 200, warnings));
+  return updateCommand(writing, old, object, stated,
+    (stored) => objectResponse(writing, stored, 200, warnings));
+}
+
+const causesOf = (object: KubeObject, old: KubeObject, resource: Resource): readonly StatusCause[] =>
+  [...validateMetadata(object, old, resource), ...resource.validate(object, old)];
+
