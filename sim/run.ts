@@ -75,7 +75,7 @@ export function awaitDesired(world: World, untilMs: number): number | null {
 }
 
 /** All is as desired; soon after, nobody may write for a while, and all must stay as desired. */
-function awaitSilence(world: World, untilMs: number): void {
+export function awaitSilence(world: World, untilMs: number): void {
   const { heap, checker: { history } } = world;
   for (;;) {
     const before = history.applied();
@@ -100,7 +100,7 @@ function writesSince({ checker: { history } }: World, index: number): { entries:
   return { entries: history.applied() - index - new Set(aged.map(({ revision }) => revision)).size, written };
 }
 
-function checkAnswered({ machines, heap, report }: World): void {
+export function checkAnswered({ machines, heap, report }: World): void {
   for (const { life, name } of machines) {
     for (const { request, sinceMs } of life?.clients.waiting() ?? []) {
       if (heap.nowMs() - sinceMs > forgottenMs) report('answered', `${name} has not answered ${lineOf(request)}`);
