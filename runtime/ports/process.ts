@@ -23,7 +23,7 @@ import type { LogReader } from './process/logs.ts';
 import { ownIdentity } from './process/proc.ts';
 import { openRecords, recordId, sandboxFact } from './process/record.ts';
 import type { SandboxRecord } from './process/record.ts';
-import { findTools, peerFile } from './process/shim.ts';
+import { findTools, peerFile, writeShim } from './process/shim.ts';
 
 export interface ProcessRuntimeOptions {
   /** This runtime's own directory; made if it is not there. */
@@ -114,8 +114,9 @@ function createEngine(options: ProcessRuntimeOptions, deliver: (event: Container
   const warn = options.log ?? (() => {});
   const own: PodIdentity = { namespace: '', name: dir, uid: '' };
   const groups = openControlGroups(`shoal-${recordId('sandbox', own, '', 0).slice(0, 12)}`, warn);
+  const tools = findTools();
   const machine: Machine = {
-    records, groups, tools: findTools(), builtins,
+    records, groups, builtins, sh: tools.sh, shim: writeShim(dir, tools),
     changed: (container) => deliver({ type: 'container-changed', container }),
   };
   const containers = new Map<string, ProcessContainer>();

@@ -17,7 +17,7 @@ import type { KubeletWorld } from './kubelet-world.ts';
 
 transcripts(test, 'test/data/kubelet', kubeletCommands);
 
-const seeds = 60, stepsMax = 60;
+const seeds = 40, stepsMax = 60;
 
 test(`${seeds} seeds: after any mishaps, what should run runs, once, and nothing else`, () => {
   for (let seed = 1; seed <= seeds; seed++) {

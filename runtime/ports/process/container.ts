@@ -15,13 +15,13 @@ import { commandLine, findProgram } from './image.ts';
 import type { Builtins } from './image.ts';
 import { isAlive, signalGroup } from './proc.ts';
 import type { ContainerRecord, Life, Records } from './record.ts';
-import { shimScript } from './shim.ts';
-import type { Tools } from './shim.ts';
 
 export interface Machine {
   readonly records: Records;
   readonly groups: ControlGroups;
-  readonly tools: Tools;
+  /** The shell, and the script that it runs for each container. */
+  readonly sh: string;
+  readonly shim: string;
   readonly builtins: Builtins;
   /** A container started or exited. */
   changed(fact: ContainerFact): void;
@@ -188,8 +188,7 @@ export function createProcessContainer(machine: Machine, initial: ContainerRecor
     const odd = Object.entries(env).filter(([key]) => !/^[A-Za-z_][A-Za-z0-9_]*$/.test(key));
     const added = ['PWD', 'OLDPWD', 'SHLVL', '_'].filter((key) => !Object.hasOwn(env, key));
     const words = [...added.flatMap((key) => ['-u', key]), ...odd.map(([key, value]) => `${key}=${value}`)];
-    const script = ['-c', shimScript(machine.tools), 'shoal-shim', dir, joined.join(':')];
-    const child = spawn(machine.tools.sh, [...script, ...words, program, ...args],
+    const child = spawn(machine.sh, [machine.shim, dir, joined.join(':'), ...words, program, ...args],
       { cwd: workingDir, env, detached: true, stdio: 'ignore' });
     child.on('error', (error) => {
       if (records.life(record).state === 'created') fail(126, error.message);

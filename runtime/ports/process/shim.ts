@@ -12,7 +12,7 @@
 // What always holds: whatever is left of the program's group when it ends is killed; the program's
 // environment is what was asked for, without what shells add.
 
-import { accessSync, constants } from 'node:fs';
+import { accessSync, constants, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 /** Where the tools are: the program may bring a PATH of its own. */
@@ -51,11 +51,19 @@ const partReads = 320, partReadBytes = 4_096, partsMax = 8;
 export const peerFile = 'peer';
 
 /**
- * Arguments of the script: the container's directory; the directories of its control groups, joined by `:`;
- * then the words of an `env` call that end in the program and its arguments.
+ * Writes the script and gives its path. Its arguments: the container's directory; the directories of its
+ * control groups, joined by `:`; then the words of an `env` call, which end in the program and its arguments.
  */
-export function shimScript(tools: Tools): string {
-  return `
+export function writeShim(dir: string, tools: Tools): string {
+  const path = join(dir, 'shim.sh'), temporary = `${path}.new`;
+  writeFileSync(temporary, shimScript(tools), { mode: 0o600 });
+  // A shell reads its script as it goes: those that run keep the file that they have open.
+  renameSync(temporary, path);
+  return path;
+}
+
+function shimScript(tools: Tools): string {
+  return `# Stands between a container's program and the machine; see runtime/ports/process/shim.ts.
 _shoal_dir=$1; _shoal_groups=$2; shift 2
 _shoal_start() { # the start time of process $1: field 22, counted after the name, which may hold anything
   read -r _shoal_stat < "/proc/$1/stat" || return
