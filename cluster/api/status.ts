@@ -8,11 +8,16 @@ import type { Refusal } from '../state/types.ts';
 import type { ApiResponse } from './request.ts';
 import type { Status, StatusCause } from './types.ts';
 
-export interface Problem { readonly problem: Status & { readonly code: number } }
+/** A class, so that nothing that a client sends can pass for one. */
+export class Problem {
+  readonly problem: Status & { readonly code: number };
 
-export function isProblem(value: unknown): value is Problem {
-  return typeof value === 'object' && value !== null && 'problem' in value;
+  constructor(status: Status & { readonly code: number }) {
+    this.problem = status;
+  }
 }
+
+export const isProblem = (value: unknown): value is Problem => value instanceof Problem;
 
 type Details = NonNullable<Status['details']>;
 
@@ -27,12 +32,10 @@ function detailsOf(subject: Subject, name: string): Details {
 }
 
 export function problem(code: number, reason: string, message: string, details?: Details): Problem {
-  return {
-    problem: {
-      kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Failure', message, reason,
-      ...details === undefined ? {} : { details }, code,
-    },
-  };
+  return new Problem({
+    kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Failure', message, reason,
+    ...details === undefined ? {} : { details }, code,
+  });
 }
 
 export const badRequest = (message: string): Problem => problem(400, 'BadRequest', message);
@@ -41,7 +44,7 @@ export const notFound = (subject: Subject, name: string): Problem =>
   problem(404, 'NotFound', `${qualified(subject)} "${name}" not found`, detailsOf(subject, name));
 
 export const noSuchPath = (): Problem =>
-  problem(404, 'NotFound', 'the server could not find the requested resource');
+  problem(404, 'NotFound', 'the server could not find the requested resource', {});
 
 export const alreadyExists = (subject: Subject, name: string): Problem =>
   problem(409, 'AlreadyExists', `${qualified(subject)} "${name}" already exists`, detailsOf(subject, name));
@@ -69,8 +72,7 @@ export const unsupportedMediaType = (offered: string): Problem =>
 /** `again`: a continue token with which the client may go on over the newest state. */
 export function expired(message: string, again?: string): Problem {
   const { problem: status } = problem(410, 'Expired', message);
-  if (again === undefined) return { problem: status };
-  return { problem: { ...status, metadata: { continue: again } } };
+  return new Problem(again === undefined ? status : { ...status, metadata: { continue: again } });
 }
 
 export const tooLarge = (bytesMax: number): Problem =>

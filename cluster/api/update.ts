@@ -6,7 +6,7 @@ import { get } from '../state/query.ts';
 import { isObject, isTooDeep, mediaType, parseBody } from './body.ts';
 import type { Json, JsonObject } from './body.ts';
 import { metadataOf, updatedMetadata, validateMetadata, withGeneration } from './metadata.ts';
-import { isPatchRefusal, jsonPatch } from './patch/json.ts';
+import { isPatchRefusal, jsonPatch, refuse } from './patch/json.ts';
 import type { PatchRefusal } from './patch/json.ts';
 import { mergePatch } from './patch/merge.ts';
 import { strategicPatch } from './patch/strategic.ts';
@@ -58,11 +58,13 @@ export const patchTypes: readonly string[] = [
 ];
 
 /** The patched value, or why there is none. `target`: what a client sees there; null: nothing. */
-export function patched({ request, route }: Writing, target: Json, schema: Schema): Patched | Problem {
+export function patched(writing: Writing, target: Json, schema: Schema): Patched | Problem {
+  const { request, route, query } = writing;
   const type = mediaType(request.headers['content-type']);
   if (!patchTypes.includes(type)) return unsupportedMediaType(patchTypes.join(', '));
   const body = parseBody(request.body, 'application/json');
   if (isProblem(body)) return body;
+  if (query.has('force')) return unsupportedForce();
   if (target === null) return notFound(route.resource, route.name);
   const value = applyPatch(type, target, body.value, schema);
   if (isPatchRefusal(value)) return patchProblem(value);
@@ -75,7 +77,7 @@ interface Patched { readonly value: Json; readonly patch: Json; readonly duplica
 function applyPatch(type: string, target: Json, patch: Json, schema: Schema): Json | PatchRefusal {
   if (type === 'application/json-patch+json') return jsonPatch(target, patch);
   if (type === 'application/strategic-merge-patch+json') return strategicPatch(target, patch, schema);
-  return isObject(patch) ? mergePatch(target, patch) : { refused: 'a merge patch is an object', code: 400 };
+  return isObject(patch) ? mergePatch(target, patch) : refuse('a merge patch is an object', 400);
 }
 
 function patchProblem({ refused, code }: PatchRefusal): Problem {
@@ -92,7 +94,6 @@ export function patchObject(writing: Writing): ApiResult | Problem {
   const { route, query, state } = writing, { resource } = route;
   const asked = writeOptions(query, 'PatchOptions');
   if (isProblem(asked)) return asked;
-  if (query.has('force')) return unsupportedForce();
   const old = get(state, objectKey(route.resourceName, route.namespace, route.name));
   const found = patched(writing, old as unknown as Json, resource.schema);
   if (isProblem(found)) return found;

@@ -9,23 +9,27 @@ import { isObject } from '../body.ts';
 import type { Json, JsonObject } from '../body.ts';
 
 /** 400: the patch makes no sense; 413: it is too large; 422: it does not fit the value. */
-export interface PatchRefusal { readonly refused: string; readonly code: 400 | 413 | 422 }
+type Code = 400 | 413 | 422;
 
-export const isPatchRefusal = (value: Json | PatchRefusal): value is PatchRefusal => value instanceof Refusal;
-
-/** A class, so that no value of a client can pass for one. */
-class Refusal implements PatchRefusal {
+/** A class with a private mark, so that no value of a client can pass for one. */
+export class PatchRefusal {
+  readonly #mark = true;
   readonly refused: string;
-  readonly code: PatchRefusal['code'];
+  readonly code: Code;
 
-  constructor(refused: string, code: PatchRefusal['code']) {
+  constructor(refused: string, code: Code) {
     this.refused = refused;
     this.code = code;
   }
+
+  static is(value: Json | PatchRefusal): value is PatchRefusal {
+    return typeof value === 'object' && value !== null && #mark in value;
+  }
 }
 
-export const refuse = (refused: string, code: PatchRefusal['code'] = 422): PatchRefusal =>
-  new Refusal(refused, code);
+export const isPatchRefusal = (value: Json | PatchRefusal): value is PatchRefusal => PatchRefusal.is(value);
+
+export const refuse = (refused: string, code: Code = 422): PatchRefusal => new PatchRefusal(refused, code);
 
 export function jsonPatch(target: Json, patch: Json): Json | PatchRefusal {
   if (!Array.isArray(patch)) return refuse('a JSON patch is an array of operations', 400);
