@@ -5,6 +5,7 @@
 // What always holds: bytes that make no sense are refused, and so is a field with a value but no name here.
 // Source: Kubernetes API Concepts, "Protobuf encoding"; the wire format of Protocol Buffers.
 
+import { unreachable } from '../../assert.ts';
 import type { Json, JsonObject } from '../body.ts';
 import type { Schema } from '../resource.ts';
 import { resourceByKind } from '../resources/index.ts';
@@ -110,7 +111,7 @@ function readInto(
 function add(found: Record<string, Json>, name: string, field: Field, type: Schema): void {
   if (type.type === 'list') {
     const list = (found[name] ?? []) as Json[];
-    for (const one of unpacked(field, type.of)) list.push(readValue(one, type.of) ?? null);
+    for (const one of unpacked(field, type.of)) list.push(readValue(one, type.of, name));
     found[name] = list;
   } else if (type.type === 'map') {
     const map = (found[name] ?? {}) as Record<string, Json>;
@@ -119,7 +120,7 @@ function add(found: Record<string, Json>, name: string, field: Field, type: Sche
     map[key] = value;
     found[name] = map;
   } else {
-    const value = readValue(field, type);
+    const value = readValue(field, type, name);
     const isZeroValue = value === 0 || value === false || value === '';
     if (value !== null && (!isZeroValue || (value !== '' && zeroMatters.has(name)))) found[name] = value;
   }
@@ -129,7 +130,7 @@ function readEntry(bytes: Uint8Array, of: Schema): [string, Json] {
   let key = '', value: Json = of.type === 'string' || of.type === 'bytes' || of.type === 'quantity' ? '' : {};
   for (const field of fieldsOf(bytes)) {
     if (field.number === 1) key = textOf(field.bytes);
-    if (field.number === 2) value = readValue(field, of);
+    if (field.number === 2) value = readValue(field, of, key);
   }
   return [key, value];
 }
@@ -146,8 +147,8 @@ function* unpacked(field: Field, of: Schema): Generator<Field> {
   }
 }
 
-/** Null for what stands for nothing: a time that is zero, a value that can't be shown. */
-function readValue(field: Field, type: Schema): Json {
+/** Null for what stands for nothing: a time that is zero. */
+function readValue(field: Field, type: Schema, name: string): Json {
   const wanted = type.type === 'integer' || type.type === 'boolean' ? 0 : 2;
   if (field.wire !== wanted) throw new Malformed(`field ${field.number} has wire type ${field.wire}`);
   switch (type.type) {
@@ -161,8 +162,14 @@ function readValue(field: Field, type: Schema): Json {
         : textOf(part(field.bytes, 3)?.bytes ?? nothing);
     case 'time': return timeOf(field.bytes);
     case 'object': return readMessage(field.bytes, type, type.name?.split('.').at(-1) ?? '');
-    // A collection in a list, a float: no kind has such a field. Free-form values are a client's own notes.
-    case 'any': case 'number': case 'list': case 'map': return null;
+    // Without a schema the numbers of the fields have no names. Nobody reads `managedFields`.
+    case 'any':
+      if (field.bytes.length === 0 || name === 'fieldsV1') return {};
+      throw new Malformed(`${name} is not supported in protobuf; send JSON`);
+    // No kind has such a field.
+    case 'number': case 'list': case 'map':
+      throw new Malformed(`${name} is not supported in protobuf; send JSON`);
+    default: return unreachable(type);
   }
 }
 
