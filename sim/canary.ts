@@ -31,7 +31,8 @@ export function spoilDisk(
     case 'forget-votes': return {
       ...port,
       write(write) {
-        port.write(write.hard === undefined ? write : { ...write, hard: { term: write.hard.term, vote: null } });
+        port.write(write.hard === undefined ? write
+          : { ...write, hard: { term: write.hard.term, vote: null } });
       },
     };
     case 'spoil-state': case null: return port;

@@ -2,7 +2,7 @@
 // before the run, saved, edited and replayed.
 //
 // Swarm testing: whole classes of faults are off in some runs, so that those which hide each other are seen
-// apart. What always holds: every fault is over by `healMs`; the plan is plain JSON; peers are numbered from 1.
+// apart. What always holds: every fault is over by `healMs`; the plan is plain JSON; peers count from 1.
 
 import { createRandom, hash32, hashText } from '../cluster/random.ts';
 import type { Random } from '../cluster/random.ts';
@@ -84,7 +84,8 @@ const perMinute: Readonly<Record<FaultClass, number>> = {
   'clocks': 1, 'runtime': 2, 'containers': 3,
 };
 
-export function drawPlan(seed: number, { peers, minutes, classes: allowed = faultClasses }: PlanOptions): FaultPlan {
+export function drawPlan(seed: number, options: PlanOptions): FaultPlan {
+  const { peers, minutes, classes: allowed = faultClasses } = options;
   const random = createRandom(hash32(seed, 0xfa017));
   const classes = faultClasses.filter((each) => allowed.includes(each) && random.chance(3, 4));
   const healMs = Math.max(quietMs, Math.round(minutes * 60_000 * 0.55));
@@ -96,7 +97,8 @@ export function drawPlan(seed: number, { peers, minutes, classes: allowed = faul
     boundMs: stormy ? 480_000 : 150_000,
     classes,
     links: {
-      delay: random.chance(1, 2) ? 'exponential' : 'uniform', delayMsMin: 0.2, delayMsMax: random.between(1, 10),
+      delay: random.chance(1, 2) ? 'exponential' : 'uniform', delayMsMin: 0.2,
+      delayMsMax: random.between(1, 10),
       lossPpm: 0, duplicatePpm: 0, reorderPpm: 0, reorderMsMax: 0,
     },
     disks: { syncMsMin: 0.1, syncMsMax: random.between(1, 5) },
@@ -145,11 +147,14 @@ function drawFault(random: Random, fault: FaultClass, peers: number, timed: Time
   const peer = random.between(1, peers);
   switch (fault) {
     case 'partition': return { ...timed, kind: 'partition', ...drawPartition(random, peers) };
-    case 'links': return { ...timed, kind: 'links', links: drawLinks(random, peers), conditions: drawConditions(random) };
+    case 'links': {
+      const links = drawLinks(random, peers), conditions = drawConditions(random);
+      return { ...timed, kind: 'links', links, conditions };
+    }
     case 'clog': return { ...timed, kind: 'clog', links: drawLinks(random, peers) };
     case 'crash': {
-      const all = random.chance(1, 8);
-      return { ...timed, kind: 'crash', peers: all ? upTo(peers) : drawSome(random, peers, Math.ceil(peers / 2)) };
+      const some = drawSome(random, peers, Math.ceil(peers / 2));
+      return { ...timed, kind: 'crash', peers: random.chance(1, 8) ? upTo(peers) : some };
     }
     case 'power': {
       const all = random.chance(1, 6);
@@ -193,7 +198,8 @@ function drawPartition(random: Random, peers: number): Pick<FaultOf<'partition'>
 
 /** All links, those of one peer, or single ones. */
 function drawLinks(random: Random, peers: number): LinkName[] {
-  const all = upTo(peers).flatMap((from) => upTo(peers).filter((to) => to !== from).map((to): LinkName => [from, to]));
+  const all = upTo(peers)
+    .flatMap((from) => upTo(peers).filter((to) => to !== from).map((to): LinkName => [from, to]));
   const scope = random.below(3), one = random.between(1, peers);
   if (scope === 0) return all;
   if (scope === 1) return all.filter(([from, to]) => from === one || to === one);

@@ -2,8 +2,10 @@
 // What always holds: after `healMs` nothing of any fault is left; a machine that several faults keep down
 // starts when the last of them is over.
 
+import type { PeerId } from '../cluster/ids.ts';
 import type { Fault, FaultOf, FaultPlan, LinkName } from './faults.ts';
 import { jumpClock } from './machine.ts';
+import type { Machine } from './machine.ts';
 import { noFaults } from './ports/containers.ts';
 import { diskFailure } from './world.ts';
 import type { World } from './world.ts';
@@ -87,8 +89,8 @@ function release(world: World, peer: number): void {
 
 /** The network as all faults in force together have it. */
 function layNetwork({ network, machines }: World, active: ReadonlySet<Fault>): void {
-  const idOf = (number: number) => (machines[number - 1] as (typeof machines)[number]).id;
-  const each = (links: readonly LinkName[], lay: (from: ReturnType<typeof idOf>, to: ReturnType<typeof idOf>) => void): void => {
+  const idOf = (number: number): PeerId => (machines[number - 1] as Machine).id;
+  const each = (links: readonly LinkName[], lay: (from: PeerId, to: PeerId) => void): void => {
     for (const [from, to] of links) lay(idOf(from), idOf(to));
   };
   network.heal();

@@ -1,7 +1,6 @@
-// One simulated machine: disk, container runtime and kernel, which outlive the process on it, and the process:
-// one life of a peer after the other.
-// What always holds: an event is delivered only to the life that it was meant for; a paused process gets what
-// came meanwhile in the order in which it came.
+// One simulated machine: disk, container runtime and kernel, which outlive the process on it, and the
+// process: one life of a peer after the other. What always holds: an event is delivered only to the life that
+// it was meant for; a paused process gets what came meanwhile in the order in which it came.
 
 import { assert } from '../cluster/assert.ts';
 import { nodeName, peerId } from '../cluster/ids.ts';
@@ -128,10 +127,12 @@ export function boot(world: MachineWorld, machine: Machine): void {
     traffic: machine.traffic.port, trace: world.trace.port(name),
   };
   const life = {
-    run, clock, clients, detach: () => containers.detach(), paused: false, held: [], member: false, stopped: null,
+    run, clock, clients, detach: () => containers.detach(), paused: false, held: [], member: false,
+    stopped: null,
     peer: undefined as unknown as Peer,
   } satisfies Life as { -readonly [K in keyof Life]: Life[K] };
-  life.peer = createPeer(ports, configOf(machine, plan), found, (event) => follow(world, machine, life, event));
+  life.peer = createPeer(ports, configOf(machine, plan), found,
+    (event) => follow(world, machine, life, event));
   machine.life = life;
   life.peer.start();
 }
@@ -177,7 +178,8 @@ function foundingRecovery({ number, id, name, address }: Machine, recovery: Disk
 function configOf({ number, name }: Machine, { logBounds }: FaultPlan): PeerConfig {
   const { metadata, type, data } = secretFromToken(token, tokenExpiryMs);
   return {
-    name: nodeName(name), hostIP: `10.0.0.${number}`, apiPort: 6443, version: 'v1.36.0', capacity: machineCapacity,
+    name: nodeName(name), hostIP: `10.0.0.${number}`, apiPort: 6443, version: 'v1.36.0',
+    capacity: machineCapacity,
     labels: { 'kubernetes.io/hostname': name }, nodeInfo: {}, logBounds,
     join: number === 1 ? null : { address: '10.0.0.1:7400', token: `${token.id}.${token.secret}` },
     founding: number !== 1 ? [] : [{

@@ -65,14 +65,18 @@ async function main(flags: Flags): Promise<void> {
 async function swarm([from, to]: readonly [number, number], flags: Flags): Promise<void> {
   const startedMs = performance.now();
   const result = await runSwarm(fileURLToPath(import.meta.url), {
-    from, to, workers: flags.workers, keepGoing: flags.keepGoing === true, flags: flagsOf(flags), onResult: show,
+    from, to, workers: flags.workers, keepGoing: flags.keepGoing === true, flags: flagsOf(flags),
+    onResult: show,
   });
   const elapsedMs = performance.now() - startedMs;
   if (process.stdout.isTTY) console.log();
-  for (const [oracle, seeds] of [...result.failures].sort()) console.log(`${oracle}: ${seeds.length}, seeds ${seeds.join(' ')}`);
+  for (const [oracle, seeds] of [...result.failures].sort()) {
+    console.log(`${oracle}: ${seeds.length}, seeds ${seeds.join(' ')}`);
+  }
   const failed = [...result.failures.values()].reduce((sum, seeds) => sum + seeds.length, 0);
   const speed = Math.round(result.simulatedMs / elapsedMs);
-  console.log(`${result.done} seeds, ${failed} failed, ${Math.round(result.simulatedMs / 60_000)} minutes simulated in `
+  const minutes = Math.round(result.simulatedMs / 60_000);
+  console.log(`${result.done} seeds, ${failed} failed, ${minutes} minutes simulated in `
     + `${Math.round(elapsedMs / 1000)} s (${speed}× real time), ${result.events} events`);
   process.exitCode = failed > 0 ? 1 : 0;
 }
@@ -91,7 +95,8 @@ function show({ seed, violation }: SeedResult, { done, of, failed }: Progress): 
 
 function runSeed(seed: number, flags: Flags): SeedResult {
   const startedMs = performance.now();
-  const { violation, hash, simulatedMs, events } = runPlan(draw(seed, flags), { canary: flags.canary ?? null });
+  const canaryOrNone = flags.canary ?? null;
+  const { violation, hash, simulatedMs, events } = runPlan(draw(seed, flags), { canary: canaryOrNone });
   return { seed, violation, hash, simulatedMs, events, elapsedMs: performance.now() - startedMs };
 }
 
@@ -102,20 +107,25 @@ function draw(seed: number, { peers, minutes, classes: allowed }: Flags): FaultP
 function flagsOf({ peers, minutes, classes: allowed, canary: name }: Flags): string[] {
   return [
     '--peers', String(peers), '--minutes', String(minutes),
-    ...allowed === undefined ? [] : ['--classes', allowed.join()], ...name === undefined ? [] : ['--canary', name],
+    ...allowed === undefined ? [] : ['--classes', allowed.join()],
+    ...name === undefined ? [] : ['--canary', name],
   ];
 }
 
 function readPlan(file: string): FaultPlan {
   const plan = JSON.parse(readFileSync(file, 'utf8')) as FaultPlan;
-  if (plan.version !== 1 || !Array.isArray(plan.faults)) throw new Error(`${file} is no fault plan of version 1`);
+  if (plan.version !== 1 || !Array.isArray(plan.faults)) {
+    throw new Error(`${file} is no fault plan of version 1`);
+  }
   return plan;
 }
 
 function integer(low: number, high: number): (text: string) => number {
   return (text) => {
     const n = Number(text);
-    if (!Number.isInteger(n) || n < low || n > high) throw new InvalidArgumentError(`an integer, ${low} to ${high}`);
+    if (!Number.isInteger(n) || n < low || n > high) {
+      throw new InvalidArgumentError(`an integer, ${low} to ${high}`);
+    }
     return n;
   };
 }

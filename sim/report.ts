@@ -17,12 +17,13 @@ export function planText(plan: FaultPlan): string {
   return [
     `seed ${seed}: ${peers} peers, ${minutes} minutes, ${faults.length} faults, healed at ${seconds(healMs)}`,
     `  classes: ${classes.join(', ') || 'none'}${off.length === 0 ? '' : `; off: ${off.join(', ')}`}`,
-    `  links: ${links.delay} ${links.delayMsMin} to ${links.delayMsMax} ms; disks sync in ${disks.syncMsMin} to `
-      + `${disks.syncMsMax} ms`,
+    `  links: ${links.delay} ${links.delayMsMin} to ${links.delayMsMax} ms; `
+      + `disks sync in ${disks.syncMsMin} to ${disks.syncMsMax} ms`,
     `  log: ${wordsOf(plan.logBounds) || 'the bounds of a real one'}`,
     ...plan.clocks.flatMap(({ driftPpm, wallSkewMs }, i) => (driftPpm === 0 && wallSkewMs === 0 ? []
       : [`  peer-${i + 1}: clock ${driftPpm} ppm fast, wall clock ${wallSkewMs} ms ahead`])),
-    ...faults.map((fault) => `  ${seconds(fault.atMs).padStart(9)} + ${seconds(fault.forMs).padEnd(8)} ${faultText(fault)}`),
+    ...faults.map((fault) =>
+      `  ${seconds(fault.atMs).padStart(9)} + ${seconds(fault.forMs).padEnd(8)} ${faultText(fault)}`),
   ].join('\n');
 }
 
@@ -33,9 +34,11 @@ function faultText(fault: Fault): string {
       return `partition ${fault.a.join(' ')} ${arrow} ${fault.b.join(' ')}`;
     }
     case 'links': {
-      const { delay, delayMsMin, delayMsMax, lossPpm, duplicatePpm, reorderPpm, reorderMsMax } = fault.conditions;
-      return `links ${linksText(fault.links)}: ${delay} ${delayMsMin} to ${delayMsMax} ms, loss ${percent(lossPpm)}, `
-        + `twice ${percent(duplicatePpm)}, late ${percent(reorderPpm)} by up to ${reorderMsMax} ms`;
+      const { delay, delayMsMin, delayMsMax } = fault.conditions;
+      const { lossPpm, duplicatePpm, reorderPpm, reorderMsMax } = fault.conditions;
+      return `links ${linksText(fault.links)}: ${delay} ${delayMsMin} to ${delayMsMax} ms, `
+        + `loss ${percent(lossPpm)}, twice ${percent(duplicatePpm)}, `
+        + `late ${percent(reorderPpm)} by up to ${reorderMsMax} ms`;
     }
     case 'clog': return `clog ${linksText(fault.links)}`;
     case 'crash': case 'power': return `${fault.kind} ${fault.peers.join(' ')}`;
@@ -69,7 +72,8 @@ function fieldsText(event: PeerEvent): string {
     case 'message': case 'join-message': return `from ${event.from} ${messageText(event.frame)}`;
     case 'feed': {
       const batch = decodeFeed(event.frame);
-      return isRefusal(batch) ? batch.refused : `from ${batch.from} term ${batch.term} ${batch.first}+${batch.entries.length}`;
+      return isRefusal(batch) ? batch.refused
+        : `from ${batch.from} term ${batch.term} ${batch.first}+${batch.entries.length}`;
     }
     case 'dialled': return `${event.address} ${event.peer ?? event.error}`;
     case 'disconnected': return event.peer;
@@ -84,7 +88,10 @@ function fieldsText(event: PeerEvent): string {
     case 'runtime-health': return event.up ? 'up' : `down: ${event.message}`;
     case 'log-chunk': return `${event.stream} ${event.data.length} bytes`;
     case 'log-end': return `${event.stream} ${event.error ?? ''}`;
-    case 'request': return `${event.request.id} ${event.request.method} ${event.request.path}?${event.request.query}`;
+    case 'request': {
+      const { id, method, path, query } = event.request;
+      return `${id} ${method} ${path}?${query}`;
+    }
     case 'request-closed': case 'request-drained': return event.id;
   }
 }
@@ -103,10 +110,11 @@ function messageText(frame: Uint8Array): string {
 export function verdictText(result: RunResult, elapsedMs: number): string {
   const { violation, plan, events, simulatedMs, settledAfterMs, entries, messages, hash } = result;
   const speed = Math.round(simulatedMs / Math.max(1, elapsedMs));
-  const sums = `${seconds(simulatedMs)} simulated in ${seconds(elapsedMs)} (${speed}× real time), ${events} events, `
+  const sums =
+    `${seconds(simulatedMs)} simulated in ${seconds(elapsedMs)} (${speed}× real time), ${events} events, `
     + `${messages} messages, ${entries} entries`;
   if (violation === null) {
-    return [`PASS  ${sums}; as desired ${seconds(settledAfterMs ?? 0)} after the last fault`, `trace ${hash}`].join('\n');
+    return `PASS  ${sums}; as desired ${seconds(settledAfterMs ?? 0)} after the last fault\ntrace ${hash}`;
   }
   const { oracle, message, atMs, event } = violation;
   return [

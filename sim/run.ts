@@ -69,7 +69,8 @@ export function awaitDesired(world: World, untilMs: number): number | null {
     world.run(Math.min(untilMs, heap.nowMs() + lookEveryMs));
   }
   if (missing !== null) {
-    world.report(missing.oracle, `${Math.round(world.plan.boundMs / 1000)} s after the last fault: ${missing.what}`);
+    world.report(missing.oracle,
+      `${Math.round(world.plan.boundMs / 1000)} s after the last fault: ${missing.what}`);
   }
   return null;
 }
@@ -84,7 +85,8 @@ export function awaitSilence(world: World, untilMs: number): void {
     const { entries, written } = writesSince(world, before);
     if (entries === 0) break;
     if (heap.nowMs() < untilMs + silenceMs) continue;
-    world.report('silence', `${entries} entries in ${silenceMs / 1000} s: ${written.slice(-8).join('; ') || 'none counts'}`);
+    world.report('silence',
+      `${entries} entries in ${silenceMs / 1000} s: ${written.slice(-8).join('; ') || 'none counts'}`);
     return;
   }
   const missing = unsettled(viewOf(world));
@@ -92,18 +94,24 @@ export function awaitSilence(world: World, untilMs: number): void {
 }
 
 /** Events (the Kubernetes object) go when they are old, whatever else happens. */
-function writesSince({ checker: { history } }: World, index: number): { entries: number; written: readonly string[] } {
+function writesSince(
+  { checker: { history } }: World, index: number,
+): { readonly entries: number; readonly written: readonly string[] } {
   const changes = history.changes().filter(({ revision }) => revision > index);
-  const aged = changes.filter(({ type, key }) => type === 'DELETED' && splitKey(key).resource === resources.events);
+  const aged = changes.filter(({ type, key }) => type === 'DELETED'
+    && splitKey(key).resource === resources.events);
   const written = changes.filter((change) => !aged.includes(change))
-    .map(({ type, key, revision }) => `${type} ${splitKey(key).resource} ${splitKey(key).name} at ${revision}`);
+    .map(({ type, key, revision }) =>
+      `${type} ${splitKey(key).resource} ${splitKey(key).name} at ${revision}`);
   return { entries: history.applied() - index - new Set(aged.map(({ revision }) => revision)).size, written };
 }
 
 export function checkAnswered({ machines, heap, report }: World): void {
   for (const { life, name } of machines) {
     for (const { request, sinceMs } of life?.clients.waiting() ?? []) {
-      if (heap.nowMs() - sinceMs > forgottenMs) report('answered', `${name} has not answered ${lineOf(request)}`);
+      if (heap.nowMs() - sinceMs > forgottenMs) {
+        report('answered', `${name} has not answered ${lineOf(request)}`);
+      }
     }
   }
 }

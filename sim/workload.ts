@@ -1,6 +1,6 @@
-// Who uses the cluster in a run: users with applications, users that run jobs, users that share registers, and
-// informers. What always holds: what they ask for fits the machines, even while a rollout has pods to spare, so
-// that everything wanted can come about once faults are over.
+// Who uses the cluster in a run: users with applications, users that run jobs, users that share registers,
+// and informers. What always holds: what they ask for fits the machines, even while a rollout has pods to
+// spare, so that everything wanted can come about once faults are over.
 
 import { createRandom, hash32, hashText } from '../cluster/random.ts';
 import { machineCapacity } from './machine.ts';
@@ -26,7 +26,8 @@ const watched = [
 /** Starts all users of the world's plan. */
 export function startUsers(world: World): void {
   const { plan, heap, checker } = world;
-  const client = (name: string) => createUserClient(world, name, createRandom(hash32(plan.seed, hashText(name))));
+  const client = (name: string) =>
+    createUserClient(world, name, createRandom(hash32(plan.seed, hashText(name))));
   const during = { untilMs: plan.healMs, nowMs: heap.nowMs };
   const share = Math.floor(plan.peers * machineCapacity.cpuMilli * applicationsPercent / 100 / deployers);
   for (let n = 1; n <= deployers; n += 1) {
@@ -43,6 +44,6 @@ export function startUsers(world: World): void {
     startRegistrar(client(`registrar-${n}`), { registers, oracle: checker.clients, ...during });
   }
   watched.forEach(([path, prefix], n) => {
-    startWatcher(client(`watcher-${n + 1}`), { path, prefix, oracle: checker.clients });
+    startWatcher(client(`watcher-${n + 1}`), { path, prefix, oracle: checker.watches });
   });
 }

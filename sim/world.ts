@@ -80,7 +80,8 @@ export function createWorld(plan: FaultPlan, options: WorldOptions = {}): World 
     plan, scheduler: heap, network, trace, canary: options.canary ?? null, checker: () => checker, deliver,
   };
   const machines = Array.from({ length: plan.peers }, (_, i) => createMachine(inner, i + 1));
-  const checker = createChecker(report, machines.map(({ id, disk }) => ({ id, get synced() { return disk.synced; } })));
+  const checker = createChecker(report,
+    machines.map(({ id, disk }) => ({ id, get synced() { return disk.synced; } })));
 
   function machine(number: number): Machine {
     const found = machines[number - 1];
@@ -154,7 +155,10 @@ export function createWorld(plan: FaultPlan, options: WorldOptions = {}): World 
     run(untilMs) { while (violation === null && heap.step(untilMs)); },
     violation: () => violation,
     events: () => events,
-    hash: () => hash.text(machines.map(({ life }) => life === null ? '' : digestOf(life.peer.state())).join()),
+    hash() {
+      const states = machines.map(({ life }) => (life === null ? '' : digestOf(life.peer.state())));
+      return hash.text(states.join());
+    },
   };
 }
 
@@ -176,7 +180,8 @@ function createRollingHash(): RollingHash {
       low ^= low >>> 15;
       high = Math.imul(high ^ low, 0xc2b2ae35) ^ (high >>> 13);
     },
-    text: (last) => [hashText(last, low), high ^ low].map((word) => (word >>> 0).toString(16).padStart(8, '0')).join(''),
+    text: (last) =>
+      [hashText(last, low), high ^ low].map((word) => (word >>> 0).toString(16).padStart(8, '0')).join(''),
   };
 }
 

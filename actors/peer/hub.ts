@@ -1,5 +1,5 @@
-// Puts the parts of a peer together: each part has a file of its own beside this one; here is only who talks to
-// whom. The parts know of each other through the hub, which is whole once `createHub` returns.
+// Puts the parts of a peer together: each part has a file of its own beside this one; here is only who talks
+// to whom. The parts know of each other through the hub, which is whole once `createHub` returns.
 //
 // What always holds: no part calls another while the hub is being put together.
 

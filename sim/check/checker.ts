@@ -21,6 +21,8 @@ import { createLogOracle, entryOn, holds } from './log.ts';
 import type { DiskView } from './log.ts';
 import type { Report } from './oracle.ts';
 import { createSchedulingOracle } from './scheduling.ts';
+import { createWatchOracle } from './watches.ts';
+import type { WatchOracle } from './watches.ts';
 
 /** What the checker looks at in a running peer. */
 export interface Observed {
@@ -35,6 +37,7 @@ export interface Checker {
   readonly election: ElectionOracle;
   readonly containers: ContainersOracle;
   readonly clients: ClientsOracle;
+  readonly watches: WatchOracle;
   /** A peer starts with what its disk gave back. */
   opened(peer: PeerId, recovery: LogRecovery): void;
   wrote(peer: PeerId, write: DiskWrite): void;
@@ -51,7 +54,7 @@ export function createChecker(report: Report, disks: readonly DiskView[]): Check
   const history = createHistory(report);
   const scheduling = createSchedulingOracle(report, election.leaderOf);
   const containers = createContainersOracle(report);
-  const clients = createClientsOracle(report, history);
+  const clients = createClientsOracle(report, history), watches = createWatchOracle(report, history);
   const seen = new Map<PeerId, Seen>();
   const diskOf = new Map(disks.map((disk) => [disk.id, disk]));
   /** By the term in which it was committed: the last entry. */
@@ -64,13 +67,15 @@ export function createChecker(report: Report, disks: readonly DiskView[]): Check
       const term = log.termAt(peer.id, index);
       const entry = term === null ? null : find(peer.id, index, term);
       if (term === null || entry === null) {
-        report('committed-is-durable', `${peer.name} commits entry ${index} of term ${term}, which is on no disk`);
+        report('committed-is-durable',
+          `${peer.name} commits entry ${index} of term ${term}, which is on no disk`);
         return;
       }
       voterSets.push(...votersIn(entry));
       if (index === through && !voterSets.some((voters) => isDurable(voters, index, term))) {
         const there = disks.filter((disk) => holds(disk, index, term)).map(({ id }) => id);
-        report('committed-is-durable', `${peer.name} commits entry ${index} of term ${term}, which is on the disks of `
+        report('committed-is-durable',
+          `${peer.name} commits entry ${index} of term ${term}, which is on the disks of `
           + `${there.join(', ') || 'nobody'}; voters: ${peer.log().voters.join(', ')}`);
       }
       scheduling.applied(history.state, entry, history.take(entry));
@@ -96,18 +101,19 @@ export function createChecker(report: Report, disks: readonly DiskView[]): Check
     return voters.length > 0 && holding.length >= quorum(voters.length);
   }
 
-  /** Who leads in a term must hold what was committed in the terms before it; of later ones it may know nothing. */
+  /** Who leads in a term holds what was committed in earlier ones; of later ones it may know nothing. */
   function checkLeader(peer: Observed): void {
     const { term } = peer.log(), disk = present(diskOf.get(peer.id), `disk of ${peer.id}`);
     for (const [committed, last] of committedIn) {
       if (committed >= term || holds(disk, last.index, last.term)) continue;
-      report('leader-completeness', `${peer.name} leads in term ${term} without entry ${last.index} of term ${last.term}, `
+      report('leader-completeness',
+        `${peer.name} leads in term ${term} without entry ${last.index} of term ${last.term}, `
         + `which was committed in term ${committed}`);
     }
   }
 
   return {
-    history, election, containers, clients,
+    history, election, containers, clients, watches,
     opened(peer, recovery) {
       log.opened(peer, recovery);
       election.restarted(peer, recovery.hard);
@@ -115,7 +121,7 @@ export function createChecker(report: Report, disks: readonly DiskView[]): Check
     },
     wrote: log.wrote,
     sent(peer, to, frame) {
-      // Only granted votes are of interest: a frame is an array of two, the log's kind is 0, a vote's answer 3.
+      // Only granted votes are of interest: an array of two, the log's kind 0, a vote's answer 3.
       if (frame[0] !== 0x92 || frame[1] !== 0 || frame[3] !== 3) return;
       const message = decodeMessage(frame);
       if (isRefusal(message) || message.kind !== 'log' || message.message.type !== 'vote-reply') return;
@@ -125,7 +131,9 @@ export function createChecker(report: Report, disks: readonly DiskView[]): Check
       const now = peer.log(), state = peer.state(), before = present(seen.get(peer.id), peer.name);
       const { revision } = state;
       if (now.term !== before.term || now.role !== before.role) {
-        if (now.term < before.term) report('terms-grow', `${peer.name} went from term ${before.term} to ${now.term}`);
+        if (now.term < before.term) {
+          report('terms-grow', `${peer.name} went from term ${before.term} to ${now.term}`);
+        }
         election.observe(peer.id, now.role, now.term);
         if (now.role === 'leader') checkLeader(peer);
         before.term = now.term;
@@ -133,7 +141,8 @@ export function createChecker(report: Report, disks: readonly DiskView[]): Check
       }
       if (now.commit !== before.commit || revision !== before.revision) {
         if (now.commit < before.commit || revision < before.revision) {
-          report('commit-grows', `${peer.name} went back from ${before.commit} (applied ${before.revision}) to `
+          report('commit-grows',
+            `${peer.name} went back from ${before.commit} (applied ${before.revision}) to `
             + `${now.commit} (applied ${revision})`);
         }
         if (revision > history.applied()) commit(peer, before.voters, revision);

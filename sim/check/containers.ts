@@ -48,12 +48,14 @@ export function createContainersOracle(report: Report): ContainersOracle {
       }
       const home = pods.get(pod.uid);
       if (home !== undefined && home.machine !== machine) {
-        report('pod-on-one-node', `${pod.namespace}/${pod.name} starts on ${machine} and lives on ${home.machine}`);
+        report('pod-on-one-node',
+          `${pod.namespace}/${pod.name} starts on ${machine} and lives on ${home.machine}`);
         return;
       }
       const earlier = ran.get(key), spec = specOf(state, container);
       if (earlier !== undefined && spec?.restartPolicy === 'Never') {
-        report('never-restarted', `${id} starts on ${machine} after ${earlier} ended, and its policy is Never`);
+        report('never-restarted',
+          `${id} starts on ${machine} after ${earlier} ended, and its policy is Never`);
       }
       live.set(key, { machine, container });
       if (home === undefined) pods.set(pod.uid, { machine, count: 1 });

@@ -52,7 +52,9 @@ function cluster({ machines, history }: ConvergenceView): string | null {
   if (leader.lastIndex !== leader.commit) return `entries up to ${leader.lastIndex} are not committed`;
   for (const { name, log, applied } of machines) {
     if (log === null) return `${name} is not caught up`;
-    if (log.term !== leader.term && log.role !== 'learner') return `${name} is in term ${log.term}, not ${leader.term}`;
+    if (log.term !== leader.term && log.role !== 'learner') {
+      return `${name} is in term ${log.term}, not ${leader.term}`;
+    }
     if (log.leader !== leader.leader) return `${name} follows ${log.leader}`;
     if (applied !== history.applied()) return `${name} has applied ${applied} of ${history.applied()}`;
   }
@@ -78,14 +80,18 @@ function workloads(state: State): string | null {
     if (deletionTimestamp !== undefined) return `deployment ${name} is being deleted`;
     if (status.observedGeneration !== generation) return `deployment ${name} is not observed`;
     for (const field of ['replicas', 'updatedReplicas', 'readyReplicas', 'availableReplicas'] as const) {
-      if ((status[field] ?? 0) !== wanted) return `deployment ${name} has ${field} ${status[field] ?? 0} of ${wanted}`;
+      if ((status[field] ?? 0) !== wanted) {
+        return `deployment ${name} has ${field} ${status[field] ?? 0} of ${wanted}`;
+      }
     }
   }
   for (const one of list<ReplicaSet>(state, resources.replicaSets)) {
     const { name, deletionTimestamp, ownerReferences = [] } = one.metadata;
     const { status } = one, wanted = one.spec.replicas ?? 1;
     if (deletionTimestamp !== undefined) return `replica set ${name} is being deleted`;
-    if ((status?.replicas ?? 0) !== wanted) return `replica set ${name} has ${status?.replicas ?? 0} of ${wanted}`;
+    if ((status?.replicas ?? 0) !== wanted) {
+      return `replica set ${name} has ${status?.replicas ?? 0} of ${wanted}`;
+    }
     const owned = ownerReferences.some(({ uid }) => isThere(state, uid));
     if (!owned) return `replica set ${name} has no owner any more`;
   }
@@ -108,7 +114,9 @@ function pods(state: State): string | null {
     if (phase !== 'Running') return `pod ${name} is ${phase} on ${pod.spec.nodeName}: ${waitingReason(pod)}`;
     if (pod.spec.restartPolicy !== 'Always') return `pod ${name} still runs`;
     const ready = conditions.find(({ type }) => type === 'Ready');
-    if (ready?.status !== 'True') return `pod ${name} is not ready on ${pod.spec.nodeName}: ${waitingReason(pod)}`;
+    if (ready?.status !== 'True') {
+      return `pod ${name} is not ready on ${pod.spec.nodeName}: ${waitingReason(pod)}`;
+    }
     const orphaned = ownerReferences.find(({ uid }) => !isThere(state, uid));
     if (orphaned !== undefined) return `pod ${name} has lost its ${orphaned.kind} ${orphaned.name}`;
   }
@@ -117,7 +125,8 @@ function pods(state: State): string | null {
 
 function waitingReason({ status }: Pod): string {
   const all = [...status?.initContainerStatuses ?? [], ...status?.containerStatuses ?? []];
-  return all.map(({ name, state }) => `${name} ${state?.waiting?.reason ?? Object.keys(state ?? {}).join()}`).join(', ');
+  return all.map(({ name, state }) => `${name} ${state?.waiting?.reason ?? Object.keys(state ?? {}).join()}`)
+    .join(', ');
 }
 
 const isOver = ({ status }: Pod): boolean => status?.phase === 'Succeeded' || status?.phase === 'Failed';
@@ -136,12 +145,16 @@ function services(state: State): string | null {
   for (const { key, object } of everything(state)) {
     if (splitKey(key).resource !== resources.endpointSlices) continue;
     const owner = object.metadata.ownerReferences?.[0];
-    if (owner !== undefined && !isThere(state, owner.uid)) return `endpoint slice ${key} has lost its service`;
+    if (owner !== undefined && !isThere(state, owner.uid)) {
+      return `endpoint slice ${key} has lost its service`;
+    }
   }
   return null;
 }
 
-function readyAddresses(state: State, namespace: string, selector: Readonly<Record<string, string>>): string[] {
+function readyAddresses(
+  state: State, namespace: string, selector: Readonly<Record<string, string>>,
+): string[] {
   return list<Pod>(state, resources.pods, namespace).filter((pod) => {
     const { labels = {}, deletionTimestamp } = pod.metadata;
     const ready = pod.status?.conditions?.find(({ type }) => type === 'Ready')?.status === 'True';
@@ -158,7 +171,9 @@ function running({ containers }: ConvergenceView, state: State): string | null {
     if (isOver(pod)) continue;
     const { name, uid } = pod.metadata;
     const dead = pod.spec.containers.find((each) => !live.has(`${pod.spec.nodeName}/${uid}/${each.name}`));
-    if (dead !== undefined) return `container ${dead.name} of pod ${name} does not run on ${pod.spec.nodeName}`;
+    if (dead !== undefined) {
+      return `container ${dead.name} of pod ${name} does not run on ${pod.spec.nodeName}`;
+    }
   }
   return null;
 }
@@ -172,7 +187,9 @@ function routes({ machines }: ConvergenceView, state: State): string | null {
     for (const machine of machines) {
       const route = machine.routes.find((each) => each.clusterIP === clusterIP);
       const found = route?.backends.map(({ ip }) => ip).sort().join();
-      if (found !== wanted) return `${machine.name} routes service ${name} to ${found ?? 'nothing'}, not to ${wanted}`;
+      if (found !== wanted) {
+        return `${machine.name} routes service ${name} to ${found ?? 'nothing'}, not to ${wanted}`;
+      }
     }
   }
   const known = new Set(list<Service>(state, resources.services).map(({ spec }) => spec.clusterIP));
@@ -192,7 +209,9 @@ function orphans({ machines, containers }: ConvergenceView, state: State): strin
     const { pod, id } = container;
     if (!belongs(machine, pod)) return `container ${id} of ${pod.namespace}/${pod.name} lives on ${machine}`;
     const object = get<Pod>(state, objectKey(resources.pods, pod.namespace, pod.name));
-    if (object !== null && isOver(object)) return `container ${id} of ${pod.name}, which is over, lives on ${machine}`;
+    if (object !== null && isOver(object)) {
+      return `container ${id} of ${pod.name}, which is over, lives on ${machine}`;
+    }
   }
   for (const machine of machines) {
     const orphan = machine.sandboxes.find(({ pod }) => !belongs(machine.name, pod));

@@ -1,6 +1,6 @@
-// The committed history: every entry applied once, to a state that no peer can touch. It is what peers, clients
-// and watches are compared with.
-// What always holds: entries come here in the order of the log, as soon as the first peer has committed them.
+// The committed history: every entry applied once, to a state that no peer can touch. It is what peers,
+// clients and watches are compared with. What always holds: entries come here in the order of the log, as
+// soon as the first peer has committed them.
 
 import { assert } from '../../cluster/assert.ts';
 import { splitKey } from '../../cluster/ids.ts';
@@ -65,7 +65,8 @@ export function createHistory(report: Report): History {
     compare(who, other) {
       const mine = digests[other.revision], theirs = digestOf(other);
       if (mine !== theirs) {
-        report('state-digest', `${who} has ${theirs} at index ${other.revision}, not ${mine ?? 'a committed state'}`);
+        report('state-digest',
+          `${who} has ${theirs} at index ${other.revision}, not ${mine ?? 'a committed state'}`);
       }
     },
     after(prefix, revision, count) {

@@ -19,7 +19,9 @@ export interface LogOracle {
 }
 
 interface Mirror { base: number; baseTerm: number; terms: number[] }
-interface Written { readonly term: number; readonly prevTerm: number; readonly hash: number; readonly by: PeerId }
+interface Written {
+  readonly term: number; readonly prevTerm: number; readonly hash: number; readonly by: PeerId;
+}
 
 export function createLogOracle(report: Report): LogOracle {
   const mirrors = new Map<PeerId, Mirror>();

@@ -20,7 +20,7 @@ export const oracles = {
   'one-live-container': 'a container of a pod lives once',
   'never-restarted': 'what should run once is not started again',
   'linearizable': 'a read shows every write that was acknowledged before it began',
-  'acknowledged-is-committed': 'what a client was told of is in the committed history, and what was refused is not',
+  'acknowledged-is-committed': 'what a client was told of is committed, and what it was refused is not',
   'watch-is-history': 'a watch shows the committed changes in order, each once, none left out',
   'answered': 'every request is answered in time',
   'converges': 'once faults are over, what is desired comes about in time',

@@ -44,7 +44,8 @@ function checkFence(
       + `but ${leader ?? 'nobody'} led in that term`);
   }
   if (outcome.ok && !duplicate && fence !== entry.term) {
-    report('one-writer-per-fence', `entry ${entry.index} of term ${entry.term} counts, but its fence is ${fence}`);
+    report('one-writer-per-fence',
+      `entry ${entry.index} of term ${entry.term} counts, but its fence is ${fence}`);
   }
 }
 
@@ -53,7 +54,8 @@ function checkPod(report: Report, state: State, { type, key, object, previous }:
   const node = now.spec.nodeName ?? '', was = before?.spec.nodeName ?? '';
   const { revision } = state;
   if (before !== null && was !== '' && node !== was) {
-    report('binding-is-final', `${key} moves from ${was} to ${node === '' ? 'no node' : node} at ${revision}`);
+    report('binding-is-final',
+      `${key} moves from ${was} to ${node === '' ? 'no node' : node} at ${revision}`);
   }
   if (type === 'DELETED' || node === '') return;
   const returned = before !== null && isOver(before) && !isOver(now);
@@ -101,4 +103,6 @@ export function askedBy({ spec }: Pod): { readonly cpu: number; readonly memory:
   return { cpu, memory };
 }
 
-const requestsOf = ({ resources: asked }: Container): ResourceList => ({ ...asked?.limits, ...asked?.requests });
+function requestsOf({ resources: asked }: Container): ResourceList {
+  return { ...asked?.limits, ...asked?.requests };
+}

@@ -1,6 +1,7 @@
-// The clients port of the simulator: carries requests of simulated users to one run of a peer, and its answers
-// back. What always holds: a request ends at most once, and exactly once unless its user went away first:
-// answered, ended, or broken because the peer is gone; what a peer says on one request arrives in order.
+// The clients port of the simulator: carries requests of simulated users to one run of a peer, and its
+// answers back. What always holds: a request ends at most once, and exactly once unless its user went away
+// first: answered, ended, or broken because the peer is gone; what a peer says on one request arrives in
+// order.
 
 import type { ApiRequest, ApiResponse } from '../../cluster/api/request.ts';
 import { requestId } from '../../cluster/ids.ts';

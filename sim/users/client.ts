@@ -1,5 +1,6 @@
-// What all simulated users share: a client that talks to some peer, gives up after a while, and tells its user
-// what it knows. What always holds: each call ends exactly once; `null` means that nobody knows its fate.
+// What all simulated users share: a client that talks to some peer, gives up after a while, and tells its
+// user what it knows. What always holds: each call ends exactly once; `null` means that nobody knows its
+// fate.
 
 import type { KubeObject, Status } from '../../cluster/api/types.ts';
 import type { ApiResponse } from '../../cluster/api/request.ts';
@@ -57,7 +58,8 @@ export function createUserClient(world: World, name: string, random: Random): Us
 
   function headers({ method, patch }: Call): Readonly<Record<string, string>> {
     const type = patch === undefined ? 'application/json' : contentTypes[patch];
-    return method === 'GET' ? { accept: 'application/json' } : { 'accept': 'application/json', 'content-type': type };
+    return method === 'GET' ? { accept: 'application/json' }
+      : { 'accept': 'application/json', 'content-type': type };
   }
 
   return {
@@ -85,7 +87,8 @@ export function createUserClient(world: World, name: string, random: Random): Us
     },
     watch(path, query, stream, refused) {
       let rest = '';
-      world.request(pick(), { method: 'GET', path, query, headers: { accept: 'application/json' }, body: null }, {
+      const headersOfWatch = { accept: 'application/json' };
+      world.request(pick(), { method: 'GET', path, query, headers: headersOfWatch, body: null }, {
         answer: ({ status }) => refused(status),
         chunk(text) {
           const lines = (rest + text).split('\n');

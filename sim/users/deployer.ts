@@ -95,7 +95,8 @@ export function startDeployer(client: UserClient, options: DeployerOptions): voi
   next();
 }
 
-function deploymentOf({ name, cpuMilli }: DeployerOptions, replicas: number, { random }: UserClient): unknown {
+function deploymentOf(options: DeployerOptions, replicas: number, { random }: UserClient): unknown {
+  const { name, cpuMilli } = options;
   const requests = (cpu: number): unknown => ({ requests: { cpu: `${cpu}m`, memory: '32Mi' } });
   const slow = random.chance(1, 8);
   const app = {

@@ -19,7 +19,8 @@ export interface RegistrarOptions {
 const path = '/api/v1/namespaces/default/configmaps';
 const thinkMsMin = 20, thinkMsMax = 2_500;
 
-export function startRegistrar(client: UserClient, { registers, untilMs, nowMs, oracle }: RegistrarOptions): void {
+export function startRegistrar(client: UserClient, options: RegistrarOptions): void {
+  const { registers, untilMs, nowMs, oracle } = options;
   const { random, name: who } = client;
   let writes = 0;
 

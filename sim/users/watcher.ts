@@ -1,10 +1,10 @@
-// A user that lists and watches one resource, as an informer does: list, watch from there, start again where it
-// broke off, list anew when the past is forgotten. Everything it is shown goes to the oracle.
+// A user that lists and watches one resource, as an informer does: list, watch from there, start again where
+// it broke off, list anew when the past is forgotten. Everything it is shown goes to the oracle.
 
 import { objectKey, resourceName } from '../../cluster/ids.ts';
 import type { ObjectKey } from '../../cluster/ids.ts';
 import type { KubeObject } from '../../cluster/api/types.ts';
-import type { ClientsOracle, Cursor, WatchEvent } from '../check/clients.ts';
+import type { Cursor, WatchEvent, WatchOracle } from '../check/watches.ts';
 import type { UserClient } from './client.ts';
 
 export interface WatcherOptions {
@@ -12,10 +12,13 @@ export interface WatcherOptions {
   readonly path: string;
   /** … whose keys begin with `core/pods/`. */
   readonly prefix: string;
-  readonly oracle: ClientsOracle;
+  readonly oracle: WatchOracle;
 }
 
-interface List { readonly metadata: { readonly resourceVersion: string }; readonly items: readonly KubeObject[] }
+interface List {
+  readonly metadata: { readonly resourceVersion: string };
+  readonly items: readonly KubeObject[];
+}
 interface Gone { readonly kind?: string; readonly code?: number }
 
 const retryMsMin = 50, retryMsMax = 2_000;
@@ -49,7 +52,7 @@ export function startWatcher(client: UserClient, { path, prefix, oracle }: Watch
         if (type === 'ERROR') forgotten = (object as unknown as Gone).code === 410;
         else cursor = oracle.watched(prefix, cursor, { type: type as WatchEvent['type'], object }, who);
       },
-      ended: () => again(() => { if (forgotten) list(); else watch({ revision: cursor.revision, seen: cursor.seen }); }),
+      ended: () => again(() => { if (forgotten) list(); else watch(cursor); }),
     }, (status) => again(() => { if (status === 410) list(); else watch(cursor); }));
   }
 

@@ -1,6 +1,6 @@
-// A peer that has joined and holds nothing yet is asked for a list at any revision. It once answered with an empty
-// list as of revision 0, from which a watch tells everything there is as of now: the client never learns what
-// was there in between. Found by `watch-is-history`, seeds 15, 51 and 63 of 3 peers × 2 minutes.
+// A peer that has joined and holds nothing yet is asked for a list at any revision. It once answered with an
+// empty list as of revision 0, from which a watch tells everything there is as of now: the client never
+// learns what was there in between. Found by `watch-is-history`, seeds 15, 51 and 63 of 3 peers × 2 minutes.
 
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';

@@ -9,7 +9,8 @@ import {
 const seeds = 20, leaderMsMax = 2_000, recoveredMsMax = 15_000;
 
 for (let seed = 1; seed <= seeds; seed += 1) {
-  test(`seed ${seed}: a new leader within 2 s, six ready within 15 s, the dead peer comes back`, () => run(seed));
+  test(`seed ${seed}: a new leader within 2 s, six ready within 15 s, the dead peer comes back`,
+    () => run(seed));
 }
 
 function run(seed: number): void {
@@ -23,7 +24,8 @@ function run(seed: number): void {
   const dead = scene.leader();
   if (dead === null) throw new Error('no leader');
   const survivors = world.machines.filter((each) => each !== dead);
-  const undisturbed = live(scene).filter(({ machine }) => machine !== dead.name).map(({ container }) => container.id);
+  const undisturbed = live(scene).filter(({ machine }) => machine !== dead.name)
+    .map(({ container }) => container.id);
   scene.strike({ kind: 'crash', peers: [dead.number], forMs: 60_000 });
   const killedMs = scene.nowMs();
 
@@ -33,9 +35,11 @@ function run(seed: number): void {
   }
   const onSurvivors = (): number => scene.pods()
     .filter((pod) => isReady(pod) && pod.spec.nodeName !== dead.name).length;
-  scene.until('six ready on the survivors', () => onSurvivors() === 6, recoveredMsMax - (scene.nowMs() - killedMs));
+  scene.until('six ready on the survivors', () => onSurvivors() === 6,
+    recoveredMsMax - (scene.nowMs() - killedMs));
   const now = new Set(live(scene).map(({ container }) => container.id));
-  assert.equal(undisturbed.filter((id) => !now.has(id)), [], 'containers of the survivors that were disturbed');
+  assert.equal(undisturbed.filter((id) => !now.has(id)), [],
+    'containers of the survivors that were disturbed');
 
   scene.pass(60_000 - (scene.nowMs() - killedMs));
   scene.settle();

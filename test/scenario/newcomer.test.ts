@@ -1,6 +1,6 @@
-// A newcomer catches up through snapshots and ranges of the log that are older than its own admission: its log
-// then tells of a membership without it. It once took that for its removal and stopped: "left the cluster".
-// Found by `no-crash`, seed 1037 of 7 peers × 4 minutes.
+// A newcomer catches up through snapshots and ranges of the log that are older than its own admission: its
+// log then tells of a membership without it. It once took that for its removal and stopped: "left the
+// cluster". Found by `no-crash`, seed 1037 of 7 peers × 4 minutes.
 
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';

@@ -23,7 +23,9 @@ export interface Answer { readonly status: number; readonly object: KubeObject }
 export interface Scene {
   readonly world: World;
   nowMs(): number;
-  /** Runs until the condition holds, looking every few milliseconds; fails after `ms`. Says how long it took. */
+  /**
+   * Runs until the condition holds, looking every few milliseconds; fails after `ms`. Says how long it took.
+   */
   until(what: string, condition: () => boolean, ms: number): number;
   pass(ms: number): void;
   /** Runs until all is as desired. */
@@ -64,12 +66,16 @@ export function createScene(plan: FaultPlan, options: WorldOptions = {}): Scene 
   function until(what: string, condition: () => boolean, ms: number): number {
     const fromMs = heap.nowMs();
     while (!condition()) {
-      if (heap.nowMs() - fromMs > ms) throw new Error(`${what}: not within ${ms} ms; ${unsettled(viewOf(world))?.what}`);
+      if (heap.nowMs() - fromMs > ms) {
+        throw new Error(`${what}: not within ${ms} ms; ${unsettled(viewOf(world))?.what}`);
+      }
       pass(stepMs);
     }
     return heap.nowMs() - fromMs;
   }
-  const settle = (ms = 60_000): void => { until('all as desired', () => unsettled(viewOf(world)) === null, ms); };
+  const settle = (ms = 60_000): void => {
+    until('all as desired', () => unsettled(viewOf(world)) === null, ms);
+  };
   return {
     world, until, pass, settle, nowMs: heap.nowMs,
     form() {
@@ -85,7 +91,7 @@ export function createScene(plan: FaultPlan, options: WorldOptions = {}): Scene 
       const bytes = body === undefined ? null : new TextEncoder().encode(JSON.stringify(body));
       const type = method === 'PATCH' ? 'application/merge-patch+json' : 'application/json';
       world.request(peer, { method, path, query, headers: { 'content-type': type }, body: bytes }, {
-        answer: (response) => { answer = { status: response.status, object: JSON.parse(response.body) as KubeObject }; },
+        answer({ status, body: text }) { answer = { status, object: JSON.parse(text) as KubeObject }; },
         broken: () => { answer = 'broken'; },
       });
       until(`${method} ${path}`, () => answer !== null, 60_000);
@@ -104,7 +110,9 @@ export function deployment(name: string, replicas: number, cpuMilli = 100): unkn
       template: {
         metadata: { labels: { app: name } },
         spec: {
-          containers: [{ name: 'app', image: 'shoal/app:1', resources: { requests: { cpu: `${cpuMilli}m` } } }],
+          containers: [{
+            name: 'app', image: 'shoal/app:1', resources: { requests: { cpu: `${cpuMilli}m` } },
+          }],
         },
       },
     },

@@ -26,6 +26,7 @@ import { drawPlan } from '../../sim/faults.ts';
 import type { Canary } from '../../sim/canary.ts';
 import { awaitSilence, checkAnswered, runPlan } from '../../sim/run.ts';
 import { calmPlan, createScene, deployment, deploymentsPath } from '../scenario/world.ts';
+import type { Scene } from '../scenario/world.ts';
 
 const [a, b, c] = [peerId('a'), peerId('b'), peerId('c')];
 const voters = [a, b, c];
@@ -51,7 +52,8 @@ function stage(): Stage {
   for (const id of voters) checker.opened(id, { hard: { term: term(0), vote: null }, snapshot, entries: [] });
   const own = createState();
   const fresh: LogDescription = {
-    role: 'follower', term: term(1), leader: null, ready: false, commit: index(0), lastIndex: index(0), members: [], voters,
+    role: 'follower', term: term(1), leader: null, ready: false, commit: index(0), lastIndex: index(0),
+    members: [], voters,
   };
   function look(id: PeerId, log: Partial<LogDescription>, state = createState()): void {
     const peer: Observed = { id, name: id, log: () => ({ ...fresh, ...log }), state: () => state };
@@ -75,10 +77,13 @@ function stage(): Stage {
 
 let sequence = 0;
 
-function entryOf(at: number, ops: readonly Op[], options: { term?: number; fence?: number; origin?: PeerId } = {}): Entry {
+function entryOf(
+  at: number, ops: readonly Op[], options: { term?: number; fence?: number; origin?: PeerId } = {},
+): Entry {
   const id = { origin: options.origin ?? a, incarnation: 1, sequence: (sequence += 1) };
   const fence = options.fence === undefined ? {} : { fence: term(options.fence) };
-  return { index: index(at), term: term(options.term ?? 1), kind: 'command', data: encodeCommand({ id, ops, ...fence }) };
+  const data = encodeCommand({ id, ops, ...fence });
+  return { index: index(at), term: term(options.term ?? 1), kind: 'command', data };
 }
 
 const noop = (at: number, inTerm: number): Entry =>
@@ -97,11 +102,13 @@ const node = (name: string): Op => create(nodeKey(name), {
   apiVersion: 'v1', kind: 'Node', status: { allocatable: { cpu: '1', memory: '1Gi', pods: '10' } },
 } as never);
 
-const namespace: Op = create(objectKey(resources.namespaces, '', 'default'), { apiVersion: 'v1', kind: 'Namespace' });
+const namespace: Op = create(objectKey(resources.namespaces, '', 'default'),
+  { apiVersion: 'v1', kind: 'Namespace' });
 
 function pod(name: string, nodeName: string, spec: Partial<Pod['spec']> = {}): Op {
   const containers = [{ name: 'app', image: 'app:1', resources: { requests: { cpu: '600m' } } }];
-  return create(podKey(name), { apiVersion: 'v1', kind: 'Pod', spec: { containers, nodeName, ...spec } } as never);
+  return create(podKey(name),
+    { apiVersion: 'v1', kind: 'Pod', spec: { containers, nodeName, ...spec } } as never);
 }
 
 function podOf(name: string, nodeName: string): Pod {
@@ -236,7 +243,8 @@ test('no-over-commit: pods on their way out count, those that are over do not', 
   const over = { ...podOf('over', 'n'), status: { phase: 'Succeeded' as const } };
   commit(entryOf(3, [{ op: 'update', key: podKey('over'), object: over }]));
   const leaving = podOf('leaving', 'n');
-  const metadata = { ...leaving.metadata, deletionTimestamp: '2026-01-01T00:00:00Z', deletionGracePeriodSeconds: 30 };
+  const metadata = { ...leaving.metadata, deletionTimestamp: '2026-01-01T00:00:00Z',
+    deletionGracePeriodSeconds: 30 };
   commit(entryOf(4, [{ op: 'create', key: podKey('leaving'), object: { ...leaving, metadata } }]));
   assert.equal(said, []);
   commit(entryOf(5, [pod('new', 'n')]));
@@ -255,7 +263,8 @@ test('binding-is-final', () => {
 
 function container(uid: string, name: string, attempt = 0): ContainerFact {
   return {
-    id: `${uid}-${name}-${attempt}`, sandbox: uid, pod: { namespace: 'default', name: uid, uid }, name, attempt,
+    id: `${uid}-${name}-${attempt}`, sandbox: uid, pod: { namespace: 'default', name: uid, uid }, name,
+    attempt,
     image: 'app:1', imageId: 'sha256:1', state: 'running', exitCode: 0, oomKilled: false, startedAtMs: 0,
     finishedAtMs: 0, message: '',
   };
@@ -277,11 +286,13 @@ test('one-live-container and pod-on-one-node', () => {
 test('never-restarted', () => {
   const { checker: { containers, history }, commit, said } = stage();
   const [once, always] = ['once', 'always'].map((name) => podKey(name));
-  commit(entryOf(1, [namespace, pod('once', '', { restartPolicy: 'Never' }), pod('always', '', { restartPolicy: 'Always' })]));
+  const pods = [pod('once', '', { restartPolicy: 'Never' }), pod('always', '', { restartPolicy: 'Always' })];
+  commit(entryOf(1, [namespace, ...pods]));
   for (const key of [always, once]) {
     const { metadata } = history.state.objects.get(key as ObjectKey) as Pod;
     const of = (attempt: number): ContainerFact => ({
-      ...container(metadata.uid, 'app', attempt), pod: { namespace: 'default', name: metadata.name, uid: metadata.uid },
+      ...container(metadata.uid, 'app', attempt),
+      pod: { namespace: 'default', name: metadata.name, uid: metadata.uid },
     });
     assert.equal(said, []);
     containers.started('peer-1', of(0), history.state);
@@ -302,7 +313,8 @@ function withMap(): Stage & { version(at: number): KubeObject } {
   one.commit(entryOf(2, [create(mapKey, map('two'))]));
   for (const [at, value] of [[3, 'three'], [4, 'four']] as const) {
     const { metadata } = one.checker.history.state.objects.get(mapKey) as KubeObject;
-    one.commit(entryOf(at, [{ op: 'update', key: mapKey, object: { ...map(value), metadata } as KubeObject }]));
+    const object = { ...map(value), metadata } as KubeObject;
+    one.commit(entryOf(at, [{ op: 'update', key: mapKey, object }]));
   }
   return { ...one, version: (at) => one.checker.history.objectAt(mapKey, at) as KubeObject };
 }
@@ -332,7 +344,8 @@ test('acknowledged-is-committed: what is not there, what is other, what was refu
   absent.checker.clients.wrote(absent.checker.clients.begin(mapKey), object, null, 'one');
   assert.equal(absent.said, ['acknowledged-is-committed']);
   const other = withMap();
-  other.checker.clients.read(other.checker.clients.begin(mapKey), { ...other.version(4), data: {} } as KubeObject, 'one');
+  const shown = { ...other.version(4), data: {} } as KubeObject;
+  other.checker.clients.read(other.checker.clients.begin(mapKey), shown, 'one');
   assert.equal(other.said, ['acknowledged-is-committed']);
   const refused = withMap();
   refused.checker.clients.refused(mapKey, 'five', 'one');
@@ -349,8 +362,9 @@ test('watch-is-history: a gap, a repetition, a bookmark too far, another list', 
     const one = withMap();
     let cursor = { revision: 1, seen: Infinity };
     for (const [type, at] of events) {
-      const object = type === 'BOOKMARK' ? { metadata: { resourceVersion: String(at) } } as KubeObject : one.version(at);
-      cursor = one.checker.clients.watched(prefix, cursor, { type, object }, 'one');
+      const object = type === 'BOOKMARK' ? { metadata: { resourceVersion: String(at) } } as KubeObject
+        : one.version(at);
+      cursor = one.checker.watches.watched(prefix, cursor, { type, object }, 'one');
     }
     return one.said;
   };
@@ -359,9 +373,9 @@ test('watch-is-history: a gap, a repetition, a bookmark too far, another list', 
   assert.equal(shown([['ADDED', 2], ['MODIFIED', 3], ['MODIFIED', 3]]), ['watch-is-history']);
   assert.equal(shown([['ADDED', 2], ['BOOKMARK', 3]]), ['watch-is-history']);
   const list = withMap();
-  list.checker.clients.listed(prefix, 3, new Map([[mapKey, '3']]), 'one');
+  list.checker.watches.listed(prefix, 3, new Map([[mapKey, '3']]), 'one');
   assert.equal(list.said, []);
-  list.checker.clients.listed(prefix, 4, new Map([[mapKey, '3']]), 'one');
+  list.checker.watches.listed(prefix, 4, new Map([[mapKey, '3']]), 'one');
   assert.equal(list.said, ['watch-is-history']);
 });
 
@@ -377,18 +391,20 @@ test('converges and no-orphans', () => {
   const { containers } = world.checker, some = containers.live()[0];
   if (some === undefined) throw new Error('nothing runs');
   const without = { ...containers, live: () => containers.live().slice(1) };
-  assert.is(unsettled(viewWith(scene, { containers: without }))?.oracle, 'converges', 'a container is missing');
+  assert.is(unsettled(viewWith(scene, { containers: without }))?.oracle, 'converges',
+    'a container is missing');
   const stray = { machine: some.machine, container: container('stray', 'app') };
   const more = { ...containers, live: () => [...containers.live(), stray] };
   assert.is(unsettled(viewWith(scene, { containers: more }))?.oracle, 'no-orphans');
 });
 
-function viewWith({ world }: ReturnType<typeof createScene>, change: Partial<ConvergenceView>): ConvergenceView {
+function viewWith({ world }: Scene, change: Partial<ConvergenceView>): ConvergenceView {
   const { checker: { history, containers }, machines } = world;
   return {
     history, containers, ...change,
     machines: machines.map(({ name, life, traffic, host }) => ({
-      name, log: life?.peer.log() ?? null, applied: life?.peer.state().revision ?? 0, routes: traffic.routes(),
+      name, log: life?.peer.log() ?? null, applied: life?.peer.state().revision ?? 0,
+      routes: traffic.routes(),
       sandboxes: host.inspect().sandboxes,
     })),
   };
@@ -403,7 +419,7 @@ test('silence: somebody goes on writing', () => {
     world.request(1, {
       method: 'PATCH', path: '/api/v1/namespaces/default', query: '',
       headers: { 'content-type': 'application/merge-patch+json' },
-      body: new TextEncoder().encode(JSON.stringify({ metadata: { annotations: { at: String(scene.nowMs()) } } })),
+      body: new TextEncoder().encode(`{"metadata":{"annotations":{"at":"${scene.nowMs()}"}}}`),
     }, { answer() { /* Once more, later. */ }, broken() { /* Never. */ } });
     world.heap.at(world.heap.nowMs() + 10_000, write);
   };
