@@ -24,6 +24,9 @@ export interface ClusterOptions { readonly peers: number; readonly runtime: 'doc
 
 export interface Output { readonly code: number; readonly stdout: string; readonly stderr: string }
 
+/** A command that goes on until it is ended, such as a watch. */
+export interface Running { text(): string; end(): Promise<void> }
+
 export interface TestPeer {
   readonly name: string;
   readonly dir: string;
@@ -48,6 +51,8 @@ export interface TestPeer {
   kubectl(...args: string[]): Promise<Output>;
   /** As `kubectl`, but a failure throws with what it said; gives stdout. */
   kubectlOk(...args: string[]): Promise<string>;
+  /** Starts a `kubectl` that does not end by itself. */
+  kubectlStream(...args: string[]): Running;
   /** The end of what its processes have printed. */
   log(): string;
 }
@@ -206,9 +211,8 @@ function createPeerProcess(dir: string, name: string, hostIP: string, listen: st
       ending.kill(signal);
     });
   }
-  const kubectl = (...args: string[]): Promise<Output> => command('kubectl', [
-    '--kubeconfig', kubeconfig, '--cache-dir', join(dir, 'kubectl-cache'), ...args,
-  ]);
+  const flags = ['--kubeconfig', kubeconfig, '--cache-dir', join(dir, 'kubectl-cache')];
+  const kubectl = (...args: string[]): Promise<Output> => command('kubectl', [...flags, ...args]);
   const log = (): string => readFileSync(output, 'utf8').split('\n').slice(-40).join('\n');
   return {
     name, dir, hostIP, kubeconfig, listen, run, kubectl, log,
@@ -222,6 +226,7 @@ function createPeerProcess(dir: string, name: string, hostIP: string, listen: st
       const answer = await this.api.send('GET', '/shoal/v1/status').catch(() => null);
       return answer?.status === 200 ? JSON.parse(answer.body) as PeerStatus : null;
     },
+    kubectlStream: (...args) => stream('kubectl', [...flags, ...args]),
     async kubectlOk(...args) {
       const { code, stdout, stderr } = await kubectl(...args);
       if (code !== 0) throw new Error(`kubectl ${args.join(' ')}: exit ${code}: ${stderr}${stdout}`);
@@ -234,6 +239,22 @@ function createPeerProcess(dir: string, name: string, hostIP: string, listen: st
 
 export function shoalCommand(...args: string[]): Promise<Output> {
   return command(process.execPath, ['--disable-warning=ExperimentalWarning', shoal, ...args]);
+}
+
+function stream(name: string, args: readonly string[]): Running {
+  const child = spawn(name, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+  let text = '';
+  const take = (data: Buffer): void => { text += data.toString(); };
+  child.stdout.on('data', take);
+  child.stderr.on('data', take);
+  const ended = new Promise<void>((done) => child.on('close', () => done()));
+  return {
+    text: () => text,
+    end() {
+      child.kill();
+      return ended;
+    },
+  };
 }
 
 /** Runs a command to its end, or kills it after a minute. */

@@ -190,7 +190,8 @@ on('an image that can not be pulled is told in the registry\'s words', async (cl
   }, 30_000);
   await until('an Event says so', async () => {
     const { items } = await api.json<{ items: EventView[] }>('GET', eventsOf('unheard-of'));
-    return items.some(({ reason, message }) => reason === 'Failed' && /connection refused/.test(message ?? ''));
+    const failed = items.filter(({ reason }) => reason === 'Failed');
+    return failed.some(({ message }) => /connection refused/.test(message ?? ''));
   }, 10_000);
   await api.json('DELETE', `${paths.pods}/unheard-of`);
 });
