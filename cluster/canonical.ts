@@ -8,3 +8,7 @@ export function canonicalText(value: unknown): string {
   const fields = Object.keys(record).filter((key) => record[key] !== undefined).sort();
   return `{${fields.map((key) => `${JSON.stringify(key)}:${canonicalText(record[key])}`).join(',')}}`;
 }
+
+/** Equal in content, whatever the order of the fields. */
+export const sameContent = (a: unknown, b: unknown): boolean =>
+  a === b || canonicalText(a) === canonicalText(b);

@@ -11,7 +11,7 @@ import type { State } from '../../cluster/state/state.ts';
 import type { Change, Op } from '../../cluster/state/types.ts';
 import { namespace as namespaceResource } from '../../cluster/api/resources/namespace.ts';
 import { service as serviceResource } from '../../cluster/api/resources/service.ts';
-import { sameContent } from './canonical.ts';
+import { sameContent } from '../../cluster/canonical.ts';
 import { nothing } from './controller.ts';
 import type { ControllerDefinition, ReconcileContext, Reconciliation } from './controller.ts';
 import { conditionOf } from './pod-state.ts';

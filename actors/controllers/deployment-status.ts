@@ -4,7 +4,7 @@
 
 import type { Condition, Deployment, ReplicaSet } from '../../cluster/api/types.ts';
 import { parseTime, rfc3339 } from '../../cluster/api/time.ts';
-import { sameContent } from './canonical.ts';
+import { sameContent } from '../../cluster/canonical.ts';
 import { conditionOf } from './pod-state.ts';
 import { boundsOf, replicasOf } from './rolling.ts';
 

@@ -26,7 +26,7 @@ import {
   byAge, desiredAnnotation, findNewSet, hashLabel, maxAnnotation, maxRevision, newSetAnnotations,
   revisionAnnotation, revisionOf, setsToForget, templateHash, withHash,
 } from './history.ts';
-import { sameContent } from './canonical.ts';
+import { sameContent } from '../../cluster/canonical.ts';
 import { conditionOf } from './pod-state.ts';
 import {
   activeOrLatest, boundsOf, growNew, isRolling, isSaturated, isScaled, newSetReplicas, proportional,

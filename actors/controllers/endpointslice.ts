@@ -16,7 +16,7 @@ import { limits } from '../../cluster/limits.ts';
 import { get, list } from '../../cluster/state/query.ts';
 import type { State } from '../../cluster/state/state.ts';
 import type { Change, Op } from '../../cluster/state/types.ts';
-import { canonicalText, sameContent } from './canonical.ts';
+import { canonicalText, sameContent } from '../../cluster/canonical.ts';
 import { nothing } from './controller.ts';
 import type { ControllerDefinition, ReconcileContext, Reconciliation } from './controller.ts';
 import { isEnded, isReady, isTerminating } from './pod-state.ts';

@@ -5,7 +5,7 @@
 import type { Deployment, ObjectMeta, PodTemplateSpec, ReplicaSet } from '../../cluster/api/types.ts';
 import { parseTime } from '../../cluster/api/time.ts';
 import { hashText } from '../../cluster/random.ts';
-import { canonicalText } from './canonical.ts';
+import { canonicalText } from '../../cluster/canonical.ts';
 
 export const hashLabel = 'pod-template-hash';
 export const revisionAnnotation = 'deployment.kubernetes.io/revision';

@@ -13,7 +13,7 @@ import { limits } from '../../cluster/limits.ts';
 import { get, list, objectsInNamespace } from '../../cluster/state/query.ts';
 import type { State } from '../../cluster/state/state.ts';
 import type { Change, Op } from '../../cluster/state/types.ts';
-import { sameContent } from './canonical.ts';
+import { sameContent } from '../../cluster/canonical.ts';
 import { nothing } from './controller.ts';
 import type { ControllerDefinition, ReconcileContext, Reconciliation } from './controller.ts';
 import { deletion } from './deletion.ts';

@@ -14,7 +14,7 @@ import { limits } from '../../cluster/limits.ts';
 import { get, list } from '../../cluster/state/query.ts';
 import type { State } from '../../cluster/state/state.ts';
 import type { Change } from '../../cluster/state/types.ts';
-import { sameContent } from './canonical.ts';
+import { sameContent } from '../../cluster/canonical.ts';
 import { claim } from './claim.ts';
 import { nothing } from './controller.ts';
 import type { ControllerDefinition, Note, ReconcileContext, Reconciliation, Step } from './controller.ts';

@@ -10,7 +10,7 @@ import type { Node } from '../../cluster/api/types.ts';
 import { limits } from '../../cluster/limits.ts';
 import { get } from '../../cluster/state/query.ts';
 import type { Op } from '../../cluster/state/types.ts';
-import { sameContent } from '../controllers/canonical.ts';
+import { sameContent } from '../../cluster/canonical.ts';
 import type { PeerServices, SubmitOutcome } from '../services.ts';
 
 export interface Registration {

@@ -11,7 +11,7 @@ import { limits } from '../../cluster/limits.ts';
 import { get } from '../../cluster/state/query.ts';
 import type { Op } from '../../cluster/state/types.ts';
 import { isEnded } from '../controllers/pod-state.ts';
-import { sameContent } from '../controllers/canonical.ts';
+import { sameContent } from '../../cluster/canonical.ts';
 import type { PodContext } from '../pod/context.ts';
 import { podStatus } from '../pod/status.ts';
 import type { PeerServices, SubmitOutcome } from '../services.ts';

@@ -19,7 +19,7 @@ import { nothing } from '../controllers/controller.ts';
 import type { ControllerDefinition, ReconcileContext, Reconciliation } from '../controllers/controller.ts';
 import { deletion } from '../controllers/deletion.ts';
 import { isEnded, isTerminating, withCondition } from '../controllers/pod-state.ts';
-import { sameContent } from '../controllers/canonical.ts';
+import { sameContent } from '../../cluster/canonical.ts';
 import { readyStatus, taintNotReady, taintUnreachable } from './lifecycle.ts';
 
 export const evictionController: ControllerDefinition = {

@@ -6,7 +6,7 @@ import { resources } from '../../cluster/api/objects.ts';
 import type { Node, Pod } from '../../cluster/api/types.ts';
 import { splitKey } from '../../cluster/ids.ts';
 import type { Change } from '../../cluster/state/types.ts';
-import { sameContent } from '../controllers/canonical.ts';
+import { sameContent } from '../../cluster/canonical.ts';
 import { conditionOf, isEnded } from '../controllers/pod-state.ts';
 import { isForScheduler } from './bind.ts';
 import { filters } from './filters.ts';

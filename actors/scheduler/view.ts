@@ -15,7 +15,7 @@ import { limits } from '../../cluster/limits.ts';
 import { list } from '../../cluster/state/query.ts';
 import type { State } from '../../cluster/state/state.ts';
 import type { Change } from '../../cluster/state/types.ts';
-import { canonicalText } from '../controllers/canonical.ts';
+import { canonicalText } from '../../cluster/canonical.ts';
 import { conditionOf, isEnded } from '../controllers/pod-state.ts';
 import { anyAddress, othersOf, requestOf } from './requests.ts';
 import type { HostPort, PodRequest } from './requests.ts';

@@ -14,7 +14,7 @@ import { limits } from '../../cluster/limits.ts';
 import type { Route } from '../../cluster/ports.ts';
 import { list } from '../../cluster/state/query.ts';
 import type { Change } from '../../cluster/state/types.ts';
-import { canonicalText } from '../controllers/canonical.ts';
+import { canonicalText } from '../../cluster/canonical.ts';
 import { serviceNameLabel } from '../controllers/endpointslice.ts';
 import { startRoot } from '../root.ts';
 import type { PeerServices } from '../services.ts';

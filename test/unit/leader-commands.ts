@@ -5,7 +5,7 @@ import { keyOf, resources } from '../../cluster/api/objects.ts';
 import type { KubeEvent, KubeObject } from '../../cluster/api/types.ts';
 import type { Liveness } from '../../cluster/gossip/types.ts';
 import { get, list } from '../../cluster/state/query.ts';
-import { canonicalText } from '../../actors/controllers/canonical.ts';
+import { canonicalText } from '../../cluster/canonical.ts';
 import { stringify } from 'yaml';
 import type { TranscriptCommand } from '../transcript.ts';
 import {
