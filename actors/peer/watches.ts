@@ -38,7 +38,7 @@ export function createWatches(core: Core): Watches {
       core.ports.clients.end(id);
       return true;
     }
-    for (const change of missed) entry.outgoing += watch.encode(change);
+    for (const change of missed) entry.outgoing += watch.encode(change, core.ports.clock.wallMs());
     if (open.size === 0) core.arm('watches/bookmark', limits.bookmarkIntervalMs, bookmarks);
     open.set(id, entry);
     const resource = resourcePrefix(watch.prefix);
@@ -52,7 +52,7 @@ export function createWatches(core: Core): Watches {
     for (const change of changes) {
       for (const entry of byResource.get(resourcePrefix(change.key)) ?? []) {
         if (!change.key.startsWith(entry.watch.prefix)) continue;
-        const text = entry.watch.encode(change);
+        const text = entry.watch.encode(change, core.ports.clock.wallMs());
         if (text === '') continue;
         if (unsent.size === 0) core.defer(flush);
         unsent.add(entry);

@@ -5,7 +5,7 @@
 // What always holds: the API never changes the state itself, and never looks at anything but its inputs.
 
 import type { NodeName, ObjectKey, RequestId, Revision } from '../ids.ts';
-import type { Op, Outcome } from '../state/types.ts';
+import type { Change, Op, Outcome } from '../state/types.ts';
 
 export interface UserInfo { readonly name: string; readonly groups: readonly string[] }
 
@@ -73,8 +73,11 @@ export interface WatchRequest {
   readonly initial: readonly string[];
   /** The key prefix that the watch covers, for routing: `core/pods/` or `core/pods/default/`. */
   readonly prefix: string;
-  /** The lines (JSON, newline-ended) to send for a change; empty if it does not concern this watch. */
-  readonly encode: (change: import('../state/types.ts').Change) => string;
+  /**
+   * The lines (JSON, newline-ended) to send for a change; empty if it does not concern this watch. Tables
+   * tell ages as of `nowWallMs`, or of the request where it is not given.
+   */
+  readonly encode: (change: Change, nowWallMs?: number) => string;
   /** A bookmark line for this revision, or '' when the client did not ask for bookmarks. */
   readonly bookmark: (revision: Revision) => string;
   readonly timeoutMs: number;

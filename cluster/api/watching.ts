@@ -22,7 +22,7 @@ import type { Problem } from './status.ts';
 import type { KubeObject } from './types.ts';
 import type { Writing } from './write.ts';
 
-type Line = (type: string, object: KubeObject) => string;
+type Line = (type: string, object: KubeObject, nowWallMs: number) => string;
 
 export function watchObjects({ route, state, query, form, context }: Writing): ApiResult | Problem {
   const { resource, resourceName, namespace, name } = route;
@@ -40,11 +40,12 @@ export function watchObjects({ route, state, query, form, context }: Writing): A
   }
   const filter: Filter = name === '' ? selected
     : (object) => object.metadata.name === name && selected(object);
-  const line: Line = (type, object) =>
-    `{"type":"${type}","object":${objectText(object, resource, form, context.nowWallMs)}}\n`;
+  const line: Line = (type, object, nowWallMs) =>
+    `{"type":"${type}","object":${objectText(object, resource, form, nowWallMs)}}\n`;
   const bookmarks = flag(query, 'allowWatchBookmarks');
   const initial = start === 'changes' ? []
-    : list(state, resourceName, namespace).filter(filter).map((object) => line('ADDED', object));
+    : list(state, resourceName, namespace).filter(filter)
+      .map((object) => line('ADDED', object, context.nowWallMs));
   if (start === 'marked' && bookmarks) initial.push(bookmarkLine(resource, state.revision, form, true));
   const from = start === 'changes' ? asRevision(wanted ?? state.revision) : state.revision;
   const timeoutMs = seconds === null || seconds === 0 ? limits.watchTimeoutMsMin : seconds * 1000;
@@ -53,7 +54,7 @@ export function watchObjects({ route, state, query, form, context }: Writing): A
     watch: {
       headers: { 'content-type': 'application/json', 'cache-control': 'no-cache, private' },
       from, initial, prefix: prefixOf(route), timeoutMs: Math.min(timeoutMs, limits.watchTimeoutMsMax),
-      encode: (change) => encode(change, filter, line),
+      encode: (change, nowWallMs = context.nowWallMs) => encode(change, filter, line, nowWallMs),
       // A client that knows a newer revision than this peer must not be sent back.
       bookmark: (at) => bookmarks ? bookmarkLine(resource, Math.max(at, from), form, false) : '',
     },
@@ -77,15 +78,15 @@ function startOf(query: Query, wanted: number | null): 'changes' | 'objects' | '
   return flag(query, 'sendInitialEvents') ? 'marked' : 'changes';
 }
 
-function encode(change: Change, filter: Filter, line: Line): string {
+function encode(change: Change, filter: Filter, line: Line, nowWallMs: number): string {
   const { type, object, previous, revision } = change;
   const before = previous !== null && filter(previous);
-  if (type !== 'DELETED' && filter(object)) return line(before ? 'MODIFIED' : 'ADDED', object);
+  if (type !== 'DELETED' && filter(object)) return line(before ? 'MODIFIED' : 'ADDED', object, nowWallMs);
   if (!before) return '';
-  if (type === 'DELETED') return line('DELETED', object);
+  if (type === 'DELETED') return line('DELETED', object, nowWallMs);
   // It left the selection: shown as it last matched, at the revision at which it left.
   const metadata = { ...previous.metadata, resourceVersion: String(revision) };
-  return line('DELETED', { ...previous, metadata });
+  return line('DELETED', { ...previous, metadata }, nowWallMs);
 }
 
 function bookmarkLine(resource: Resource, at: number, form: Form, end: boolean): string {

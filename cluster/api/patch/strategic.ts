@@ -107,21 +107,30 @@ function mergeList(
     const alone = (item: Json): boolean => replaces(item) && Object.keys(item as JsonObject).length === 1;
     return patch.filter((item) => !alone(item)).map(cleanedItem);
   }
-  const result = new Map<string, Json>(), unnamed: Json[] = [];
-  for (const item of current) {
-    if (isObject(item) && item[schema.mergeKey] !== undefined) result.set(identity(item, schema), item);
-    else unnamed.push(item);
-  }
+  // A list may hold a key twice (a port for TCP and for UDP): a patch changes the first, and deletes all.
+  const result: (Json | undefined)[] = [...current], places = new Map<string, number[]>();
+  const place = (item: Json, at: number): void => {
+    const name = identity(item, schema), known = places.get(name);
+    if (known === undefined) places.set(name, [at]);
+    else known.push(at);
+  };
+  current.forEach(place);
   for (const item of patch) {
     if (!isObject(item) || item[schema.mergeKey] === undefined) {
       const shown = JSON.stringify(item);
       throw new Malformed(`map: ${shown} does not contain declared merge key: ${schema.mergeKey}`);
     }
-    const name = identity(item, schema), known = result.get(name);
-    if (item['$patch'] === 'delete') result.delete(name);
-    else result.set(name, mergeObject(isObject(known) ? known : {}, item, schema.of));
+    const name = identity(item, schema), known = places.get(name) ?? [], [first = result.length] = known;
+    if (item['$patch'] === 'delete') {
+      for (const at of known) result[at] = undefined;
+      places.delete(name);
+      continue;
+    }
+    const before = result[first];
+    result[first] = mergeObject(isObject(before) ? before : {}, item, schema.of);
+    if (known.length === 0) places.set(name, [first]);
   }
-  return [...result.values(), ...unnamed];
+  return result.filter((item) => item !== undefined);
 }
 
 function mergeSet(
