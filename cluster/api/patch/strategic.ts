@@ -3,7 +3,8 @@
 //
 // What always holds: no directive is left in the result; the time taken grows with the lists, not with
 // their product.
-// Source: Kubernetes, "Strategic merge patch" (design) and apimachinery util/strategicpatch, by what they do.
+// Source: Kubernetes, "Strategic merge patch" (design) and apimachinery util/strategicpatch, by what they do;
+// results, order included, are compared with those of `kubectl patch --local`.
 
 import { canonicalText } from '../../canonical.ts';
 import { isObject } from '../body.ts';
@@ -28,18 +29,28 @@ export function strategicPatch(target: Json, patch: Json, schema: Schema): Json 
 class Malformed extends Error {}
 
 function mergeObject(target: JsonObject, patch: JsonObject, schema: Schema): JsonObject {
-  const { $patch: directive, $retainKeys: retain } = patch;
+  const { $patch: directive } = patch;
   if (directive === 'replace') return cleaned(patch);
   if (directive === 'delete') return {};
-  if (directive !== undefined && directive !== 'merge') {
-    throw new Malformed(`Unknown patch type found: ${JSON.stringify(directive)}`);
-  }
+  if (directive !== undefined) throw unknownDirective(directive);
   const result = new Map(Object.entries(target));
-  if (Array.isArray(retain)) {
-    for (const name of [...result.keys()]) if (!retain.includes(name)) result.delete(name);
-  }
+  retain(result, patch);
   for (const name of touched(patch)) mergeField(result, name, patch, fieldOf(schema, name));
   return Object.fromEntries(result);
+}
+
+const unknownDirective = (directive: Json): Malformed =>
+  new Malformed(`unknown patch type: ${JSON.stringify(directive)}`);
+
+/** `$retainKeys`: what it doesn't list goes, which is how one branch of a union takes another's place. */
+function retain(result: Map<string, Json>, patch: JsonObject): void {
+  const kept = patch['$retainKeys'];
+  if (kept === undefined) return;
+  if (!Array.isArray(kept)) throw new Malformed('$retainKeys is a list of field names');
+  const names = new Set<Json>(kept as readonly Json[]);
+  const stray = Object.keys(patch).find((name) => !isDirective(name) && !names.has(name));
+  if (stray !== undefined) throw new Malformed(`$retainKeys does not list "${stray}", which the patch sets`);
+  for (const name of [...result.keys()]) if (!names.has(name)) result.delete(name);
 }
 
 /** The fields that the patch speaks of, be it only by a directive. */
@@ -61,9 +72,8 @@ function mergeField(
     result.delete(name);
   } else if (isMergedList(schema) && (value === undefined || Array.isArray(value))) {
     const merged = mergeList(listOf(current), listOf(value), schema, listOf(patch[`${deletePrefix}${name}`]));
-    const order = patch[`${orderPrefix}${name}`];
-    const inOrder = Array.isArray(order)
-      ? ordered(merged, order as readonly Json[], listOf(current), schema) : merged;
+    const order = orderOf(patch[`${orderPrefix}${name}`], listOf(value), schema);
+    const inOrder = ordered(merged, order, listOf(current), schema);
     if (current !== undefined || inOrder.length > 0) result.set(name, inOrder);
   } else if (value === undefined) {
     return;
@@ -101,45 +111,60 @@ function mergeList(
   current: readonly Json[], patch: readonly Json[], schema: ListSchema, removals: readonly Json[],
 ): readonly Json[] {
   if (schema.mergeKey === undefined) return mergeSet(current, patch, removals);
-  const replaces = (item: Json): boolean => isObject(item) && item['$patch'] === 'replace';
-  if (patch.some(replaces)) {
-    // The directive alone is no item of the list.
-    const alone = (item: Json): boolean => replaces(item) && Object.keys(item as JsonObject).length === 1;
-    return patch.filter((item) => !alone(item)).map(cleanedItem);
-  }
-  // A list may hold a key twice (a port for TCP and for UDP): a patch changes the first, and deletes all.
-  const result: (Json | undefined)[] = [...current], places = new Map<string, number[]>();
-  const place = (item: Json, at: number): void => {
-    const name = identity(item, schema), known = places.get(name);
-    if (known === undefined) places.set(name, [at]);
-    else known.push(at);
-  };
-  current.forEach(place);
+  return mergeMaps(current, patch, schema, schema.mergeKey);
+}
+
+function mergeMaps(
+  current: readonly Json[], patch: readonly Json[], schema: ListSchema, mergeKey: string,
+): readonly Json[] {
+  const given: JsonObject[] = [], gone = new Set<string>();
+  let replaces = false;
   for (const item of patch) {
-    if (!isObject(item) || item[schema.mergeKey] === undefined) {
-      const shown = JSON.stringify(item);
-      throw new Malformed(`map: ${shown} does not contain declared merge key: ${schema.mergeKey}`);
-    }
-    const name = identity(item, schema), known = places.get(name) ?? [], [first = result.length] = known;
-    if (item['$patch'] === 'delete') {
-      for (const at of known) result[at] = undefined;
-      places.delete(name);
-      continue;
-    }
-    const before = result[first];
-    result[first] = mergeObject(isObject(before) ? before : {}, item, schema.of);
-    if (known.length === 0) places.set(name, [first]);
+    if (!isObject(item)) throw new Malformed(`an item of a list merged by "${mergeKey}" is an object`);
+    const { $patch: directive } = item;
+    if (directive === 'replace') replaces = true;
+    else if (directive !== undefined && directive !== 'delete') throw unknownDirective(directive);
+    else if (item[mergeKey] === undefined) {
+      throw new Malformed(`map: ${JSON.stringify(item)} does not contain declared merge key: ${mergeKey}`);
+    } else if (directive === 'delete') gone.add(identity(item, schema));
+    else given.push(item);
   }
-  return result.filter((item) => item !== undefined);
+  const result = replaces ? [] : current.filter((item) => !gone.has(identity(item, schema)));
+  // Several items may go by one key, such as the ports 53 of a DNS server: the first one is meant.
+  const places = new Map<string, number>();
+  result.forEach((item, at) => {
+    const name = identity(item, schema);
+    if (isObject(item) && !places.has(name)) places.set(name, at);
+  });
+  for (const item of given) {
+    const name = identity(item, schema), at = places.get(name) ?? result.length, known = result[at];
+    result[at] = mergeObject(isObject(known) ? known : {}, item, schema.of);
+    places.set(name, at);
+  }
+  return result;
 }
 
 function mergeSet(
   current: readonly Json[], patch: readonly Json[], removals: readonly Json[],
 ): readonly Json[] {
-  const gone = new Set(removals.map(canonicalText)), result = new Map<string, Json>();
-  for (const item of current) if (!gone.has(canonicalText(item))) result.set(canonicalText(item), item);
-  for (const item of patch) result.set(canonicalText(item), item);
+  const result = new Map([...current, ...patch].map((item) => [canonicalText(item), item] as const));
+  for (const item of removals) result.delete(canonicalText(item));
   return [...result.values()];
+}
+
+/** The order that the patch asks for: that of `$setElementOrder`, or else that of its own items. */
+function orderOf(wanted: Json | undefined, patch: readonly Json[], schema: ListSchema): readonly Json[] {
+  if (wanted === undefined) return patch;
+  if (!Array.isArray(wanted)) throw new Malformed('$setElementOrder is a list');
+  const order = wanted as readonly Json[];
+  let at = 0;
+  for (const item of patch) {
+    if (isObject(item) && item['$patch'] !== undefined) continue;
+    while (at < order.length && identity(order[at] ?? null, schema) !== identity(item, schema)) at += 1;
+    if (at === order.length) throw new Malformed('the patch is not in the order of $setElementOrder');
+    at += 1;
+  }
+  return order;
 }
 
 /**

@@ -1,0 +1,115 @@
+// A peer's API without the peer: requests are handled against a real state, commands are applied to it at
+// once, watches stay open and collect what they are sent. For transcripts and for hostile requests.
+
+import { freshness, handle } from '../../cluster/api/handle.ts';
+import type {
+  ApiContext, ApiRequest, ApiResponse, LogsRequest, WatchRequest,
+} from '../../cluster/api/request.ts';
+import { index, objectKey, peerId, requestId, resourceName, revision } from '../../cluster/ids.ts';
+import { applyEntry } from '../../cluster/state/apply.ts';
+import { get } from '../../cluster/state/query.ts';
+import { decodeState, encodeState } from '../../cluster/state/snapshot.ts';
+import { createState } from '../../cluster/state/state.ts';
+import type { State } from '../../cluster/state/state.ts';
+import type { Applied, Op } from '../../cluster/state/types.ts';
+import { changesSince } from '../../cluster/state/watch.ts';
+import { encodeCommand } from '../../cluster/wire.ts';
+
+export const startWallMs = Date.parse('2026-11-24T08:00:00Z');
+
+export interface Given {
+  readonly method: string;
+  readonly path: string;
+  readonly query?: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: Uint8Array | null;
+}
+
+export type Answer =
+  | { readonly type: 'response'; readonly response: ApiResponse; readonly changed: number }
+  | { readonly type: 'watch'; readonly watch: WatchRequest }
+  | { readonly type: 'logs'; readonly logs: LogsRequest };
+
+export interface ApiWorld {
+  state(): State;
+  nowWallMs: number;
+  /** The reason why this peer is not ready; empty: it is. */
+  notReady: string;
+  ask(given: Given): Answer;
+  /** What another client writes; before the next command of `ask` is applied, if `beforeNext`. */
+  write(ops: readonly Op[]): Applied;
+  beforeNext: (() => void) | null;
+  /** The state goes on from a snapshot: what changed before is forgotten. */
+  restore(): void;
+}
+
+/** As the peer does it: a request whose command lost a race is evaluated again. */
+const attemptsMax = 4;
+
+export function createApiWorld(): ApiWorld {
+  let state = createState({ serviceCidr: '10.96.0.0/24' });
+  let sequence = 0, uids = 0, suffixes = 0, requests = 0;
+
+  function write(ops: readonly Op[]): Applied {
+    const id = { origin: peerId('peer-1'), incarnation: 1, sequence: (sequence += 1) };
+    const data = encodeCommand({ id, ops });
+    return applyEntry(state, { index: index(state.revision + 1), term: state.term, kind: 'command', data });
+  }
+
+  function context(): ApiContext {
+    return {
+      nowWallMs: world.nowWallMs, uid: () => `uid-${(uids += 1)}`,
+      suffix: () => `bcd${String((suffixes += 1)).padStart(2, '4')}`,
+      peer: { ready: world.notReady === '', notReadyReason: world.notReady, serverAddress: '127.0.0.1:6443' },
+    };
+  }
+
+  function ask(given: Given): Answer {
+    const request: ApiRequest = {
+      id: requestId(`request-${(requests += 1)}`), method: given.method, path: given.path,
+      query: given.query ?? '', headers: given.headers ?? {}, body: given.body ?? null,
+      user: { name: 'kubernetes-admin', groups: ['system:masters', 'system:authenticated'] },
+    };
+    freshness(request);
+    for (let attempt = 1; attempt <= attemptsMax; attempt++) {
+      const result = handle(request, state, context());
+      if (result.type === 'response') return { ...result, changed: 0 };
+      if (result.type !== 'command') return result;
+      world.beforeNext?.();
+      world.beforeNext = null;
+      const { outcome, changes } = write(result.ops);
+      const response = result.pending.render(outcome);
+      if (response !== 'retry') return { type: 'response', response, changed: changes.length };
+    }
+    throw new Error(`${given.method} ${given.path} lost ${attemptsMax} races`);
+  }
+
+  const world: ApiWorld = {
+    state: () => state, nowWallMs: startWallMs, notReady: '', beforeNext: null, ask, write,
+    restore() {
+      const back = decodeState(encodeState(state));
+      if ('refusal' in back) throw new Error(back.refusal);
+      state = back;
+    },
+  };
+  return world;
+}
+
+/** Somebody else labels the object meanwhile. `key`: `core/configmaps/default/a`. */
+export function disturb(world: ApiWorld, key: string): void {
+  const [group = '', plural = '', namespace = '', name = ''] = key.split('/');
+  const at = objectKey(resourceName(`${group}/${plural}`), namespace, name), object = get(world.state(), at);
+  if (object === null) throw new Error(`no ${key}`);
+  const labels = { ...object.metadata.labels, disturbed: String(world.state().revision) };
+  world.write([{ op: 'update', key: at, object: { ...object, metadata: { ...object.metadata, labels } } }]);
+}
+
+/** A watch that stays open, and what it has been sent so far. */
+export interface OpenWatch { readonly watch: WatchRequest; seen: number }
+
+/** The lines for what changed since this was asked last. */
+export function sent(world: ApiWorld, open: OpenWatch): string {
+  const changes = changesSince(world.state(), revision(open.seen), open.watch.prefix);
+  open.seen = world.state().revision;
+  return changes === 'expired' ? 'expired\n' : changes.map((change) => open.watch.encode(change)).join('');
+}
