@@ -1,6 +1,5 @@
 // OpenAPI documents, made from the schemas of the kinds: what kubectl explains, validates and merges by,
-// and what clients are generated from. One document per group and version (v3), and one for all (v2, as
-// JSON).
+// and what clients are generated from. One document per group and version (v3), and one for all (v2).
 //
 // What always holds: a document says no more than the schemas do; it is made once, for the schemas never
 // change.
@@ -26,9 +25,9 @@ export function openapiPage(parts: readonly string[], request: ApiRequest): ApiR
       : generation === 'v3' ? documents().get(rest.join('/')) ?? null : null;
   if (text === null) return null;
   if (request.method !== 'GET' && request.method !== 'HEAD') return methodNotAllowed();
-  // kubectl asks for OpenAPI v2 as protobuf only; told that there is none, it goes by what it knows itself.
-  const takesJson = ranked(request.headers['accept']).some(({ type }) => coversJson(type));
-  if (!takesJson) return notAcceptable('application/json');
+  const accepted = ranked(request.headers['accept']);
+  if (generation === 'v2' && accepted.some(({ type }) => protobufAsked.includes(type))) return headAlone();
+  if (!accepted.some(({ type }) => coversJson(type))) return notAcceptable('application/json');
   const answer = respond(200, text, plainJson);
   return { ...answer, headers: { ...answer.headers, etag: `"${digest(text)}"` } };
 }
@@ -61,6 +60,23 @@ function secondGeneration(): string {
     swagger: '2.0', info, paths: together((each) => pathsOf(each, 2)),
     definitions: together((each) => definitionsOf(each, 2)),
   });
+}
+
+const protobufGiven = 'application/com.github.proto-openapi.spec.v2.v1.0+protobuf';
+const protobufAsked = [protobufGiven, 'application/com.github.proto-openapi.spec.v2@v1.0+protobuf'];
+
+/**
+ * Version 2 as protobuf: a document of its head alone, without paths and definitions. kubectl falls back on
+ * it for a kind that no document of version 3 has, finds nothing here either, and then names that kind to its
+ * user; were it refused the document, it would complain of media types instead.
+ */
+function headAlone(): ApiResponse {
+  const texts: readonly string[] = [info.title, info.version];
+  // Lengths below 128 and ASCII: the bytes are the characters.
+  const field = (number: number, text: string): string =>
+    `${String.fromCharCode(number * 8 + 2, text.length)}${text}`;
+  const body = field(1, '2.0') + field(2, texts.map((text, at) => field(at + 1, text)).join(''));
+  return { status: 200, headers: { 'content-type': protobufGiven, 'cache-control': 'no-cache, private' }, body };
 }
 
 const info = { title: 'Kubernetes', version: versionInfo.gitVersion };
@@ -104,6 +120,10 @@ const nameOf = (schema: Schema): string | null => schema.type === 'object' ? sch
 /** Every named object that is reached from the schema. */
 function collect(schema: Schema, found: Map<string, Definition>, generation: Generation): void {
   if (schema.type === 'list' || schema.type === 'map') return collect(schema.of, found, generation);
+  if (schema.type === 'quantity') found.set(quantityName, eitherType('number', generation));
+  if (schema.type === 'int-or-string') {
+    found.set(intOrStringName, { format: 'int-or-string', ...eitherType('integer', generation) });
+  }
   if (schema.type !== 'object') return;
   if (schema.name !== undefined) {
     if (found.has(schema.name)) return;
@@ -130,8 +150,8 @@ function fieldDefinition(schema: Schema, generation: Generation): Definition {
     case 'bytes': return { type: 'string', format: 'byte' };
     // kubectl explains nothing that has no type at all.
     case 'any': return { type: 'object' };
-    case 'quantity': return eitherType('number', generation);
-    case 'int-or-string': return { format: 'int-or-string', ...eitherType('integer', generation) };
+    case 'quantity': return plainReference(quantityName, generation);
+    case 'int-or-string': return plainReference(intOrStringName, generation);
     case 'map': return { type: 'object', additionalProperties: fieldDefinition(schema.of, generation) };
     case 'list':
       return { type: 'array', items: fieldDefinition(schema.of, generation), ...listExtensions(schema) };
@@ -144,15 +164,21 @@ function fieldDefinition(schema: Schema, generation: Generation): Definition {
   }
 }
 
+const quantityName = 'io.k8s.apimachinery.pkg.api.resource.Quantity';
+const intOrStringName = 'io.k8s.apimachinery.pkg.util.intstr.IntOrString';
+
 /** A string or a number; version 2 can't say so. */
 function eitherType(number: 'number' | 'integer', generation: Generation): Definition {
   return generation === 3 ? { oneOf: [{ type: number }, { type: 'string' }] } : { type: 'string' };
 }
 
+const plainReference = (name: string, generation: Generation): Definition =>
+  ({ $ref: `#/${generation === 2 ? 'definitions' : 'components/schemas'}/${name}` });
+
 /** Version 3.0 ignores what stands beside a `$ref`, so the reference is wrapped, as Kubernetes does. */
 function reference(name: string, generation: Generation): Definition {
-  return generation === 2 ? { $ref: `#/definitions/${name}` }
-    : { default: {}, allOf: [{ $ref: `#/components/schemas/${name}` }] };
+  const plain = plainReference(name, generation);
+  return generation === 2 ? plain : { default: {}, allOf: [plain] };
 }
 
 function listExtensions({ mergeKey, set }: Extract<Schema, { type: 'list' }>): Definition {

@@ -58,7 +58,7 @@ function session(): (command: TranscriptCommand) => string {
       default: {
         const text = request(world, command, token, open);
         token = /continue=(\S+)/.exec(text)?.[1] ?? token;
-        return text.replace(/continue=\S+/, 'continue');
+        return text.replace(/continue=\S+/, 'continue').replaceAll(/hash=[0-9A-F]{32}/g, 'hash=…');
       }
     }
   };
@@ -128,6 +128,7 @@ function show({ status, headers, body }: ApiResponse, fields: string | undefined
   const type = headers['content-type'] ?? '', warning = headers['warning'];
   const lines = warning === undefined ? [] : [`warning: ${warning}`];
   if (type.startsWith('text/')) return [`${status} ${type}`, ...lines, body].join('\n');
+  if (type.endsWith('protobuf')) return `${status} ${type}\n${JSON.stringify(body)}`;
   const object = (type === 'application/yaml' ? parse(body) : JSON.parse(body)) as Shown;
   assert.ok(status < 400 || object.kind === 'Status', 'every refusal is a Status');
   const retry = headers['retry-after'] === undefined ? '' : `, retry after ${headers['retry-after']} s`;
