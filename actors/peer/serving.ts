@@ -62,6 +62,10 @@ export function createServing(core: Core, parts: ServingParts): Serving {
 
   function evaluate(incoming: ApiRequest, read: ReadResult, attempt: number): void {
     if (!live.has(incoming.id)) return;
+    // A write is judged by the newest state or not at all.
+    if (read === 'stale' && incoming.method !== 'GET' && incoming.method !== 'HEAD') {
+      return respond(incoming.id, unavailableResponse('no leader confirmed what this write depends on'));
+    }
     const result = handle(incoming, core.state, context());
     switch (result.type) {
       case 'response': return respond(incoming.id,
@@ -104,7 +108,12 @@ export function createServing(core: Core, parts: ServingParts): Serving {
     const { sinceMs, unreachable: voters } = parts.isolation();
     const text = `this peer has no quorum (voters out of reach: ${voters.join(', ') || 'none known'}); `
       + `the answer is ${Math.round(sinceMs / 1000)} s old`;
-    return { ...response, headers: { ...response.headers, warning: `299 - "${text}"` } };
+    const { warning } = response.headers;
+    const stale = `299 - "${text}"`;
+    return {
+      ...response,
+        headers: { ...response.headers, warning: warning === undefined ? stale : `${stale}, ${warning}` },
+    };
   }
 
   function respond(id: RequestId, response: ApiResponse): void {
