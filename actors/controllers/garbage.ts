@@ -5,6 +5,9 @@
 // What always holds: an owner is found by its uid; an object with the same name and another uid is nobody's
 // owner. An owner of a kind that Shoal does not serve is left to those who do, and so are its dependents.
 
+import {
+  deletion, foregroundFinalizer, orphanFinalizer, withoutFinalizer,
+} from '../../cluster/api/deletion.ts';
 import { resources } from '../../cluster/api/objects.ts';
 import { updateOp } from '../../cluster/api/objects.ts';
 import { resourceByKind, resourceTable } from '../../cluster/api/resources/index.ts';
@@ -18,7 +21,6 @@ import type { State } from '../../cluster/state/state.ts';
 import type { Change, Op } from '../../cluster/state/types.ts';
 import { nothing } from './controller.ts';
 import type { ControllerDefinition, ReconcileContext, Reconciliation } from './controller.ts';
-import { deletion, foregroundFinalizer, orphanFinalizer, withoutFinalizer } from './deletion.ts';
 
 export const garbageController: ControllerDefinition = {
   name: 'garbage',
@@ -134,7 +136,8 @@ function judge(
   const foreground =
     (standings.includes('waiting') && dependents(state, object.metadata.uid).length > 0) ||
     hasFinalizer(object, foregroundFinalizer);
-  const op: Op | null = deletion(resource, object, { nowWallMs: context.nowWallMs, foreground });
+  const propagation = foreground ? 'Foreground' : null;
+  const op: Op | null = deletion(resource, object, { nowWallMs: context.nowWallMs, propagation });
   return op === null ? nothing : { steps: [{ ops: [op] }] };
 }
 

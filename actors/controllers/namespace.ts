@@ -4,6 +4,7 @@
 // What always holds: the last finalizer is taken away only when nothing is left in the namespace, and pods
 // are left their grace. Nothing new can come meanwhile: the state refuses it.
 
+import { deletion } from '../../cluster/api/deletion.ts';
 import { deleteOp, keyOf, resources, updateOp } from '../../cluster/api/objects.ts';
 import { rfc3339 } from '../../cluster/api/time.ts';
 import type { Condition, KubeObject, Namespace } from '../../cluster/api/types.ts';
@@ -16,7 +17,6 @@ import type { Change, Op } from '../../cluster/state/types.ts';
 import { sameContent } from '../../cluster/canonical.ts';
 import { nothing } from './controller.ts';
 import type { ControllerDefinition, ReconcileContext, Reconciliation } from './controller.ts';
-import { deletion } from './deletion.ts';
 import { withCondition } from './pod-state.ts';
 
 export const namespaceController: ControllerDefinition = {

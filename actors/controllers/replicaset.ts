@@ -6,6 +6,7 @@
 
 import { objectKey, splitKey } from '../../cluster/ids.ts';
 import type { ObjectKey } from '../../cluster/ids.ts';
+import { deletion } from '../../cluster/api/deletion.ts';
 import { controllerOf, createOp, keyOf, resources, updateOp } from '../../cluster/api/objects.ts';
 import { matchesSelector } from '../../cluster/api/selector.ts';
 import { rfc3339 } from '../../cluster/api/time.ts';
@@ -18,7 +19,6 @@ import { sameContent } from '../../cluster/canonical.ts';
 import { claim } from './claim.ts';
 import { nothing } from './controller.ts';
 import type { ControllerDefinition, Note, ReconcileContext, Reconciliation, Step } from './controller.ts';
-import { deletion } from './deletion.ts';
 import { availableInMs, deletionOrder, isActive, isReady, withCondition } from './pod-state.ts';
 import { podFromTemplate } from './pod-template.ts';
 

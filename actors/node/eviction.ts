@@ -7,6 +7,7 @@
 
 import { resources } from '../../cluster/api/objects.ts';
 import { keyOf } from '../../cluster/api/objects.ts';
+import { deletion } from '../../cluster/api/deletion.ts';
 import { parseTime, rfc3339 } from '../../cluster/api/time.ts';
 import type { Node, Pod, Taint, Toleration } from '../../cluster/api/types.ts';
 import { objectKey, splitKey } from '../../cluster/ids.ts';
@@ -17,7 +18,6 @@ import type { State } from '../../cluster/state/state.ts';
 import type { Change } from '../../cluster/state/types.ts';
 import { nothing } from '../controllers/controller.ts';
 import type { ControllerDefinition, ReconcileContext, Reconciliation } from '../controllers/controller.ts';
-import { deletion } from '../controllers/deletion.ts';
 import { isEnded, isTerminating, withCondition } from '../controllers/pod-state.ts';
 import { sameContent } from '../../cluster/canonical.ts';
 import { readyStatus, taintNotReady, taintUnreachable } from './lifecycle.ts';

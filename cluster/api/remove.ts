@@ -1,8 +1,8 @@
 // delete and deletecollection: grace, preconditions, propagation, finalizers.
 //
-// What always holds: what a finalizer or a grace period holds back is only marked, and goes when the last of
-// them is done; deleting again what is on its way out can only shorten its grace.
-// Source: apiserver registry/rest (BeforeDelete), registry/generic/registry/store.go; core/namespace storage.
+// What always holds: nothing goes that does not meet the request's preconditions; a collection goes in bounded
+// commands, each computed from the state as it is by then.
+// Source: apiserver registry/generic/registry/store.go; core/namespace storage. How an object goes: deletion.ts.
 
 import { objectKey } from '../ids.ts';
 import { limits } from '../limits.ts';
@@ -10,8 +10,8 @@ import { get, list } from '../state/query.ts';
 import type { Op } from '../state/types.ts';
 import { isObject, parseBody } from './body.ts';
 import type { Json, JsonObject } from './body.ts';
-import { withGeneration } from './metadata.ts';
-import { expectSame } from './objects.ts';
+import { deletion } from './deletion.ts';
+import type { Propagation } from './deletion.ts';
 import { jsonOf, respond } from './output.ts';
 import { wholeNumber } from './query.ts';
 import type { Query } from './query.ts';
@@ -21,12 +21,9 @@ import {
   badRequest, conflict, forbidden, fromRefusal, invalid, isProblem, notFound, problemResponse, success,
 } from './status.ts';
 import type { Problem } from './status.ts';
-import { parseTime, rfc3339 } from './time.ts';
-import type { KubeObject, Namespace } from './types.ts';
+import type { KubeObject } from './types.ts';
 import { answered, objectResponse, unsupportedOption, writeOptions } from './write.ts';
 import type { Writing } from './write.ts';
-
-type Propagation = 'Background' | 'Foreground' | 'Orphan';
 
 interface DeleteOptions {
   readonly graceSeconds: number | null;
@@ -125,51 +122,9 @@ export function deleteCollection(writing: Writing): ApiResult | Problem {
   };
 }
 
-/** The operation that deletes the object or marks it; null where it is marked as it should be already. */
-function deletionOf({ route, context }: Writing, old: KubeObject, options: DeleteOptions): Op | null {
-  const { resource } = route, { metadata } = old;
-  const key = objectKey(route.resourceName, metadata.namespace ?? '', metadata.name);
-  const expect = expectSame(old);
-  const natural = resource.graceSeconds?.(old) ?? 0;
-  const grace = natural === 0 ? 0 : options.graceSeconds ?? natural;
-  const finalizers = finalizersAfter(metadata.finalizers ?? [], options.propagation);
-  const held = finalizers.length > 0 || (namespaceOf(old)?.spec?.finalizers ?? []).length > 0;
-  if (!held && grace === 0) return { op: 'delete', key, expect };
-  const { deletionTimestamp, deletionGracePeriodSeconds = 0, finalizers: _, ...rest } = metadata;
-  const shortened = deletionTimestamp === undefined || grace < deletionGracePeriodSeconds;
-  // Once the deletion is under way, no one changes any more how its dependents go.
-  if (!shortened) return null;
-  const begun = deletionTimestamp === undefined ? context.nowWallMs
-    : (parseTime(deletionTimestamp) ?? context.nowWallMs) - deletionGracePeriodSeconds * 1000;
-  const marked: KubeObject = {
-    ...old,
-    metadata: {
-      ...rest, ...finalizers.length === 0 ? {} : { finalizers },
-      deletionTimestamp: rfc3339(begun + grace * 1000), deletionGracePeriodSeconds: grace,
-    },
-  };
-  return { op: 'update', key, expect, object: terminating(withGeneration(marked, old, resource)) };
-}
-
-const namespaceOf = (object: KubeObject): Namespace | null =>
-  object.kind === 'Namespace' && object.apiVersion === 'v1' ? object : null;
-
-/** A namespace says that it goes. */
-function terminating(object: KubeObject): KubeObject {
-  const namespace = namespaceOf(object);
-  if (namespace === null) return object;
-  const gone: Namespace = { ...namespace, status: { ...namespace.status, phase: 'Terminating' } };
-  return gone;
-}
-
-function finalizersAfter(known: readonly string[], propagation: Propagation | null): readonly string[] {
-  if (propagation === null) return known;
-  const kept = known.filter((each) => each !== 'foregroundDeletion' && each !== 'orphan');
-  switch (propagation) {
-    case 'Background': return kept;
-    case 'Foreground': return [...kept, 'foregroundDeletion'];
-    case 'Orphan': return [...kept, 'orphan'];
-  }
+function deletionOf({ route, context }: Writing, object: KubeObject, options: DeleteOptions): Op | null {
+  const { graceSeconds, propagation } = options;
+  return deletion(route.resourceName, object, { nowWallMs: context.nowWallMs, graceSeconds, propagation });
 }
 
 // ── options ──────────────────────────────────────────────────────────────────────────────────────────────

@@ -19,7 +19,7 @@ import type { State } from '../../cluster/state/state.ts';
 import type { Change, Op } from '../../cluster/state/types.ts';
 import { encodeCommand } from '../../cluster/wire.ts';
 import { conditionOf, isEnded, isReady } from '../../actors/controllers/pod-state.ts';
-import { deletion } from '../../actors/controllers/deletion.ts';
+import { deletion } from '../../cluster/api/deletion.ts';
 import type { PeerServices, SubmitOutcome } from '../../actors/services.ts';
 import { createLeaderActors } from '../../actors/leader.ts';
 import type { LeaderActors } from '../../actors/leader.ts';
@@ -254,7 +254,9 @@ export function remove(
           ...seen,
           metadata: { ...seen.metadata, deletionTimestamp: rfc3339(world.services.wallMs()) },
         })
-      : deletion(resource, held, { nowWallMs: world.services.wallMs(), foreground: how.foreground === true });
+      : deletion(resource, held, {
+        nowWallMs: world.services.wallMs(), propagation: how.foreground === true ? 'Foreground' : null,
+      });
   if (marked === null) return 'already deleted';
   const outcome = world.write([marked]);
   return outcome.ok ? '' : outcome.refusal.message;
