@@ -56,7 +56,8 @@ const namespaceOf = (object: KubeObject): Namespace | null =>
   object.kind === 'Namespace' && object.apiVersion === 'v1' ? object : null;
 
 /** A namespace is kept by what it has in `spec.finalizers`, until it is empty. */
-const isHeldBySpec = (object: KubeObject): boolean => (namespaceOf(object)?.spec?.finalizers ?? []).length > 0;
+const isHeldBySpec = (object: KubeObject): boolean =>
+  (namespaceOf(object)?.spec?.finalizers ?? []).length > 0;
 
 function marked<T extends KubeObject>(
   object: T, graceSeconds: number, finalizers: readonly string[], nowWallMs: number,

@@ -76,7 +76,8 @@ function headAlone(): ApiResponse {
   const field = (number: number, text: string): string =>
     `${String.fromCharCode(number * 8 + 2, text.length)}${text}`;
   const body = field(1, '2.0') + field(2, texts.map((text, at) => field(at + 1, text)).join(''));
-  return { status: 200, headers: { 'content-type': protobufGiven, 'cache-control': 'no-cache, private' }, body };
+  const headers = { 'content-type': protobufGiven, 'cache-control': 'no-cache, private' };
+  return { status: 200, headers, body };
 }
 
 const info = { title: 'Kubernetes', version: versionInfo.gitVersion };

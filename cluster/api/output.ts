@@ -96,7 +96,9 @@ export interface ListMeta {
   readonly remainingItemCount?: number;
 }
 
-export function objectText(object: KubeObject, resource: Resource, form: Form, nowWallMs: number): string {
+type Columns = Pick<Resource, 'columns'>;
+
+export function objectText(object: KubeObject, resource: Columns, form: Form, nowWallMs: number): string {
   switch (form.as) {
     case 'object': return jsonOf(object);
     case 'PartialObjectMetadata': return partialText(object);
@@ -128,7 +130,7 @@ function partialText(object: KubeObject): string {
 }
 
 function tableText(
-  objects: readonly KubeObject[], resource: Resource, form: Form, meta: ListMeta, nowWallMs: number,
+  objects: readonly KubeObject[], resource: Columns, form: Form, meta: ListMeta, nowWallMs: number,
 ): string {
   const rows = objects.map((object) => {
     const cells = JSON.stringify(resource.columns.map((column) => column.value(object, nowWallMs)));
@@ -140,7 +142,7 @@ function tableText(
 }
 
 /** Made once per kind: the list of columns never changes. */
-function columnsText({ columns }: Resource): string {
+function columnsText({ columns }: Columns): string {
   const known = texts.get(columns);
   if (known !== undefined) return known;
   const shown = columns.map(({ name, type, format, description, priority }) =>

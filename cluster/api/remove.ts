@@ -1,8 +1,8 @@
 // delete and deletecollection: grace, preconditions, propagation, finalizers.
 //
-// What always holds: nothing goes that does not meet the request's preconditions; a collection goes in bounded
-// commands, each computed from the state as it is by then.
-// Source: apiserver registry/generic/registry/store.go; core/namespace storage. How an object goes: deletion.ts.
+// What always holds: nothing goes that does not meet the request's preconditions; a collection goes in
+// bounded commands, each computed from the state as it is by then.
+// Source: apiserver registry/generic/registry/store.go; core/namespace storage. How one goes: deletion.ts.
 
 import { objectKey } from '../ids.ts';
 import { limits } from '../limits.ts';

@@ -9,9 +9,10 @@ import type { Json, JsonObject } from './body.ts';
 import { conform } from './decode.ts';
 import { metadataOf, withGeneration } from './metadata.ts';
 import { expectSame, resources } from './objects.ts';
-import { respond } from './output.ts';
+import { objectText, respond } from './output.ts';
 import type { ApiResponse, ApiResult } from './request.ts';
 import type { Resource, Schema } from './resource.ts';
+import { ageColumn, count, nameColumn } from './resources/columns.ts';
 import { findResource } from './resources/index.ts';
 import {
   badRequest, conflict, fromRefusal, invalid, isProblem, methodNotAllowed, notFound, problemResponse,
@@ -26,14 +27,25 @@ import type { Writing } from './write.ts';
 
 // ── scale ────────────────────────────────────────────────────────────────────────────────────────────────
 
-const text: Schema = { type: 'string' }, count: Schema = { type: 'integer' };
+const text: Schema = { type: 'string' }, whole: Schema = { type: 'integer' };
 const scaleSchema: Schema = {
   type: 'object',
   fields: {
     apiVersion: text, kind: text, metadata: { type: 'any' },
-    spec: { type: 'object', fields: { replicas: count } },
-    status: { type: 'object', fields: { replicas: count, selector: text } },
+    spec: { type: 'object', fields: { replicas: whole } },
+    status: { type: 'object', fields: { replicas: whole, selector: text } },
   },
+};
+
+type Scale = KubeObject & { readonly spec: { replicas: number }; readonly status: { replicas: number } };
+
+const scaleColumns: Pick<Resource, 'columns'> = {
+  columns: [
+    nameColumn,
+    count('Desired', 'Replicas that are wanted.', (one) => (one as Scale).spec.replicas),
+    count('Available', 'Replicas that there are.', (one) => (one as Scale).status.replicas),
+    ageColumn,
+  ],
 };
 
 export function scale(writing: Writing): ApiResult | Problem {
@@ -88,8 +100,9 @@ function scaleOf(resource: Resource, object: KubeObject): Json {
   };
 }
 
-function scaleResponse({ route, form }: Writing, object: KubeObject): ApiResponse {
-  return respond(200, JSON.stringify(scaleOf(route.resource, object)), form);
+function scaleResponse({ route, form, context }: Writing, object: KubeObject): ApiResponse {
+  const shown = scaleOf(route.resource, object) as unknown as Scale;
+  return respond(200, objectText(shown, scaleColumns, form, context.nowWallMs), form);
 }
 
 // ── binding ──────────────────────────────────────────────────────────────────────────────────────────────
