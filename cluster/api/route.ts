@@ -66,7 +66,16 @@ function within(group: string, version: string, parts: readonly string[]): Resou
   if (inside && findResource(group, version, third) !== null) {
     return found(group, version, third, second, parts.slice(3));
   }
-  return first === undefined ? noSuchPath() : found(group, version, first, '', parts.slice(1));
+  if (first === undefined) return noSuchPath();
+  const kept: readonly string[] = findResource('', 'v1', 'namespaces')?.subresources ?? [];
+  if (inside && !(group === '' && kept.includes(third))) return noSuchPath(unserved(group, version, third));
+  return found(group, version, first, '', parts.slice(1));
+}
+
+/** `pods/exec`, `jobs.batch/v1`; empty where it could be no kind's name. */
+function unserved(group: string, version: string, plural: string): string {
+  const name = group === '' ? plural : `${plural}.${group}/${version}`;
+  return /^[a-z0-9./-]{1,253}$/.test(name) ? name : '';
 }
 
 function found(
@@ -74,12 +83,15 @@ function found(
 ): ResourceRoute | Problem {
   const resource = findResource(group, version, plural);
   const [name = '', subresource = ''] = rest;
-  if (resource === null || rest.length > 2) return noSuchPath();
+  if (resource === null) return noSuchPath(unserved(group, version, plural));
+  if (rest.length > 2) return noSuchPath();
   if (namespace !== '' && !resource.namespaced) return noSuchPath();
   // An object of a namespaced kind is found in its namespace only.
   if (resource.namespaced && namespace === '' && name !== '') return noSuchPath();
   const known: readonly string[] = resource.subresources;
-  if (subresource !== '' && !known.includes(subresource)) return noSuchPath();
+  if (subresource !== '' && !known.includes(subresource)) {
+    return noSuchPath(unserved(group, version, `${plural}/${subresource}`));
+  }
   return { type: 'resource', resource, resourceName: nameOfResource(resource), namespace, name, subresource };
 }
 

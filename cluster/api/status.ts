@@ -43,8 +43,11 @@ export const badRequest = (message: string): Problem => problem(400, 'BadRequest
 export const notFound = (subject: Subject, name: string): Problem =>
   problem(404, 'NotFound', `${qualified(subject)} "${name}" not found`, detailsOf(subject, name));
 
-export const noSuchPath = (): Problem =>
-  problem(404, 'NotFound', 'the server could not find the requested resource', {});
+/** `what` names what a Kubernetes API server might serve and Shoal does not; empty where nobody does. */
+export function noSuchPath(what = ''): Problem {
+  const named = what === '' ? '' : ` (Shoal does not serve ${what})`;
+  return problem(404, 'NotFound', `the server could not find the requested resource${named}`, {});
+}
 
 export const alreadyExists = (subject: Subject, name: string): Problem =>
   problem(409, 'AlreadyExists', `${qualified(subject)} "${name}" already exists`, detailsOf(subject, name));
