@@ -23,6 +23,9 @@ export const limits = {
   logReadsMax: 4_096,
   /** One entry's data. Kubernetes' own limit for an object is 1.5 MiB (etcd request size). */
   entryBytesMax: 3 * 512 * 1024,
+  /** How far a peer has applied goes to its disk this long after a commit: a peer that starts again
+   *  without a quorum shows the state as of then, not as of its last snapshot. */
+  commitNoteMs: 1_000,
   /** Entries kept in memory and on disk before a snapshot is taken … */
   logEntriesBeforeSnapshot: 10_000,
   /** … or bytes of them. */

@@ -43,6 +43,8 @@ export interface ConsensusHooks {
 
 export interface Consensus {
   feed(event: LogEvent): void;
+  /** Applies what this peer itself has noted as committed before it started: for that nobody need be asked. */
+  recall(note: string | undefined): void;
   propose(batch: Batch): void;
   /** Calls back with a read index, or null if this peer can't give one. */
   readIndex(done: (index: Index | null) => void): void;
@@ -64,7 +66,7 @@ export function createConsensus(core: Core, recovery: LogRecovery, hooks: Consen
   const log = createLog({ self: core.self, bounds }, recovery, core.random);
   const inbox: { readonly event: LogEvent; readonly batch: Batch | null }[] = [];
   const readers = new Map<number, (index: Index | null) => void>();
-  let stepping = false;
+  let stepping = false, noting = false;
   let lastRead = 0;
   /** The members as of the last applied entry, for the meta of snapshots of the state. */
   let appliedMembers: readonly LogMember[] = recovery.snapshot.members;
@@ -126,8 +128,19 @@ export function createConsensus(core: Core, recovery: LogRecovery, hooks: Consen
       compaction.entries += 1;
       compaction.bytes += entry.data.length;
     }
+    noteCommitted();
     hooks.committed(entries, applied);
     if (worthCompacting(compaction, entriesMax)) compact();
+  }
+
+  /** Now and then, not at each commit: the note only shortens what a restart has to ask for. */
+  function noteCommitted(): void {
+    if (noting) return;
+    noting = true;
+    core.arm('log/note', limits.commitNoteMs, () => {
+      noting = false;
+      core.ports.disk.saveFact(committedFact, `${core.state.revision}/${core.state.term}`);
+    });
   }
 
   function install(meta: SnapshotMeta, data: Uint8Array): void {
@@ -160,6 +173,14 @@ export function createConsensus(core: Core, recovery: LogRecovery, hooks: Consen
 
   return {
     feed: (event) => feed(event),
+    recall(note) {
+      const [index, term] = (note ?? '').split('/').map(Number);
+      const { entries, snapshot } = recovery;
+      // An entry of the same index and term is the committed one, and so are all before it.
+      const last = entries.findIndex((entry) => entry.index === index && entry.term === term);
+      if (last < 0) return;
+      feed({ type: 'learned', entries: entries.slice(0, last + 1), prevTerm: snapshot.term });
+    },
     propose: (batch) => feed({ type: 'propose', data: batch.data }, batch),
     readIndex(done) {
       lastRead += 1;
@@ -182,6 +203,9 @@ export function createConsensus(core: Core, recovery: LogRecovery, hooks: Consen
     snapshotNow,
   };
 }
+
+/** The fact on disk: `index/term` of an entry that was applied, so committed. */
+export const committedFact = 'committed';
 
 interface Compaction { saving: boolean; entries: number; bytes: number }
 

@@ -61,8 +61,8 @@ export interface Hub {
   view: RoleView;
   /** The membership in force, or what the door said while the log says nothing yet. */
   known: readonly LogMember[];
-  /** When this peer last heard from the leader. */
-  freshMs: number;
+  /** When this peer last heard from the leader; null: not since it started. */
+  freshMs: number | null;
   /** What others were last told of this peer's readiness. */
   announced: boolean | null;
   /** Addresses by beat, newest. */
@@ -84,7 +84,7 @@ export interface Hub {
 export function createHub(core: Core, timers: Timers, recovery: DiskRecovery, hooks: HubHooks): Hub {
   const hub = {
     core, hooks, view: { role: 'learner', term: 0 as Term, leader: null, ready: false },
-    known: recovery.log.snapshot.members, freshMs: 0, announced: null, seen: new Map(),
+    known: recovery.log.snapshot.members, freshMs: null, announced: null, seen: new Map(),
   } as unknown as Hub;
   hub.consensus = joinConsensus(hub, recovery);
   hub.spread = joinSpread(hub);
@@ -312,6 +312,8 @@ function joinClients(hub: Hub): void {
     }),
     readiness: () => hub.hooks.phase() === 'running' ? { ready: true, reason: '' }
       : { ready: false, reason: 'the state is not caught up with the cluster' },
-    isolation: () => ({ sinceMs: core.now() - hub.freshMs, unreachable: unreachableNames(hub) }),
+    isolation: () => ({
+      sinceMs: hub.freshMs === null ? null : core.now() - hub.freshMs, unreachable: unreachableNames(hub),
+    }),
   });
 }

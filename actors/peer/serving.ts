@@ -34,7 +34,7 @@ export interface ServingParts {
   readonly own: (request: ApiRequest, respond: (response: ApiResponse) => void) => boolean;
   readonly readiness: () => { readonly ready: boolean; readonly reason: string };
   /** For the Warning of a stale answer and the 503 of a refused write. */
-  readonly isolation: () => { readonly sinceMs: number; readonly unreachable: readonly string[] };
+  readonly isolation: () => { readonly sinceMs: number | null; readonly unreachable: readonly string[] };
 }
 
 export function createServing(core: Core, parts: ServingParts): Serving {
@@ -65,6 +65,9 @@ export function createServing(core: Core, parts: ServingParts): Serving {
     // A write is judged by the newest state or not at all.
     if (read === 'stale' && incoming.method !== 'GET' && incoming.method !== 'HEAD') {
       return respond(incoming.id, unavailableResponse('no leader confirmed what this write depends on'));
+    }
+    if (read === 'stale' && core.state.revision === 0) {
+      return respond(incoming.id, unavailableResponse('this peer has not learned the state of the cluster yet'));
     }
     const result = handle(incoming, core.state, context());
     switch (result.type) {
@@ -107,12 +110,13 @@ export function createServing(core: Core, parts: ServingParts): Serving {
   function withWarning(response: ApiResponse): ApiResponse {
     const { sinceMs, unreachable: voters } = parts.isolation();
     const text = `this peer has no quorum (voters out of reach: ${voters.join(', ') || 'none known'}); `
-      + `the answer is ${Math.round(sinceMs / 1000)} s old`;
+      + (sinceMs === null ? `the answer is older than this peer's start, ${seconds(core.now())} ago`
+        : `the answer is ${seconds(sinceMs)} old`);
     const { warning } = response.headers;
     const stale = `299 - "${text}"`;
     return {
       ...response,
-        headers: { ...response.headers, warning: warning === undefined ? stale : `${stale}, ${warning}` },
+      headers: { ...response.headers, warning: warning === undefined ? stale : `${stale}, ${warning}` },
     };
   }
 
@@ -147,6 +151,8 @@ export function createServing(core: Core, parts: ServingParts): Serving {
     },
   };
 }
+
+const seconds = (ms: number): string => `${Math.round(ms / 1000)} s`;
 
 /** Kubernetes' alphabet for generated names: no vowels, no look-alikes. */
 const suffixAlphabet = 'bcdfghjklmnpqrstvwxz2456789';

@@ -18,7 +18,11 @@ import type { World, WorldOptions } from '../../sim/world.ts';
 /** A fault that begins now. */
 type StrikeNow = Fault extends infer Each ? Each extends Fault ? Omit<Each, 'atMs'> : never : never;
 
-export interface Answer { readonly status: number; readonly object: KubeObject }
+export interface Answer {
+  readonly status: number;
+  readonly object: KubeObject;
+  readonly warning: string;
+}
 
 export interface Scene {
   readonly world: World;
@@ -91,7 +95,9 @@ export function createScene(plan: FaultPlan, options: WorldOptions = {}): Scene 
       const bytes = body === undefined ? null : new TextEncoder().encode(JSON.stringify(body));
       const type = method === 'PATCH' ? 'application/merge-patch+json' : 'application/json';
       world.request(peer, { method, path, query, headers: { 'content-type': type }, body: bytes }, {
-        answer({ status, body: text }) { answer = { status, object: JSON.parse(text) as KubeObject }; },
+        answer({ status, body: text, headers }) {
+          answer = { status, object: JSON.parse(text) as KubeObject, warning: headers['warning'] ?? '' };
+        },
         broken: () => { answer = 'broken'; },
       });
       until(`${method} ${path}`, () => answer !== null, 60_000);
