@@ -111,5 +111,6 @@ export interface OpenWatch { readonly watch: WatchRequest; seen: number }
 export function sent(world: ApiWorld, open: OpenWatch): string {
   const changes = changesSince(world.state(), revision(open.seen), open.watch.prefix);
   open.seen = world.state().revision;
-  return changes === 'expired' ? 'expired\n' : changes.map((change) => open.watch.encode(change)).join('');
+  if (changes === 'expired') return 'expired\n';
+  return changes.map((change) => open.watch.encode(change, world.nowWallMs)).join('');
 }

@@ -120,7 +120,8 @@ function events(id: string, lines: string): string {
   return lines.split('\n').filter((line) => line !== '').map((line) => {
     const { type, object } = JSON.parse(line) as { type: string; object: Shown };
     const end = JSON.stringify(object).includes('k8s.io/initial-events-end') ? ' end of initial events' : '';
-    return `${id}: ${type} ${headline(object)}${end}\n`;
+    const cells = object.rows?.map((row) => ` ${row.cells.join(' ')}`).join(';') ?? '';
+    return `${id}: ${type} ${headline(object)}${cells}${end}\n`;
   }).join('');
 }
 
