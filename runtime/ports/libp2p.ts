@@ -5,7 +5,6 @@
 // inside a call; after `close` nothing is delivered.
 
 import { tcp } from '@libp2p/tcp';
-import { tls } from '@libp2p/tls';
 import { yamux } from '@chainsafe/libp2p-yamux';
 import { peerIdFromPrivateKey, peerIdFromString } from '@libp2p/peer-id';
 import { createLibp2p } from 'libp2p';
@@ -14,6 +13,7 @@ import { assert } from '../../cluster/assert.ts';
 import type { PeerId } from '../../cluster/ids.ts';
 import { limits } from '../../cluster/limits.ts';
 import type { NetworkEvent, NetworkPort } from '../../cluster/ports.ts';
+import { channel } from './libp2p/channel.ts';
 import { formatAddress, parseAddress, parseListenAddress, reachable } from './libp2p/addresses.ts';
 import { carriesFeed, createFeed } from './libp2p/feed.ts';
 import type { Feed } from './libp2p/feed.ts';
@@ -143,7 +143,7 @@ function settings(privateKey: PrivateKey, listen: readonly string[]): Libp2pOpti
     privateKey,
     addresses: { listen: listen.map((text) => parseListenAddress(text).toString()) },
     transports: [tcp()],
-    connectionEncrypters: [tls()],
+    connectionEncrypters: [channel()],
     streamMuxers: [yamux({ maxInboundStreams: 16, maxOutboundStreams: 16 })],
     // Links find out for themselves, by the frames they carry, whether a connection is alive.
     connectionMonitor: { enabled: false },

@@ -8,6 +8,7 @@
 import { limits } from '../../../cluster/limits.ts';
 import { createFrameReader, frameHeaderBytes, joinFrames } from './frames.ts';
 import type { NetworkCounters, Stream } from './types.ts';
+import { spareWindowUpdates } from './window.ts';
 
 export interface LinkOptions {
   readonly frameBytesMax: number;
@@ -120,6 +121,7 @@ export function createLink(options: LinkOptions): Link {
   return {
     attach(stream) {
       if (closed || stream.status !== 'open') return;
+      spareWindowUpdates(stream);
       const way = { stream, silentTicks: 0, idleTicks: keepaliveTicks };
       attached.push(way);
       listen(way);
