@@ -303,8 +303,9 @@ function joinClients(hub: Hub): void {
   const { core } = hub;
   hub.streams = createLogStreams(core, {
     send: (to, message) => send(hub, to, message), container: (logs) => hub.workers.container(logs),
+    ended: (id) => hub.serving.ended(id),
   });
-  hub.watches = createWatches(core);
+  hub.watches = createWatches(core, (id) => hub.serving.ended(id));
   hub.serving = createServing(core, {
     commands: hub.commands, reads: hub.reads, watches: hub.watches, streams: hub.streams,
     own: createAdmin(core, {

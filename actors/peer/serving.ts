@@ -23,6 +23,8 @@ import type { Watches } from './watches.ts';
 
 export interface Serving {
   event(event: ClientsEvent): void;
+  /** A stream was ended by this peer: nothing more comes of its request. */
+  ended(id: RequestId): void;
 }
 
 export interface ServingParts {
@@ -149,6 +151,7 @@ export function createServing(core: Core, parts: ServingParts): Serving {
         default: return unreachable(event);
       }
     },
+    ended: (id) => { live.delete(id); },
   };
 }
 

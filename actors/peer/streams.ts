@@ -42,6 +42,8 @@ export interface StreamHooks {
   send(to: PeerId, message: PeerMessage): void;
   /** The container whose log is wanted, on this peer; null: there is none (yet). */
   container(logs: LogsRequest): string | null;
+  /** This peer has ended a client's stream. */
+  ended(id: RequestId): void;
 }
 
 export function createLogStreams(core: Core, hooks: StreamHooks): LogStreams {
@@ -113,6 +115,7 @@ export function createLogStreams(core: Core, hooks: StreamHooks): LogStreams {
     begin(reading);
     if (error !== null) core.ports.clients.chunk(id, `shoal: the log stream broke: ${error}\n`);
     core.ports.clients.end(id);
+    hooks.ended(id);
   }
 
   function cancel(reading: Reading): void {

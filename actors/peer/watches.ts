@@ -22,7 +22,7 @@ export interface Watches {
   count(): number;
 }
 
-export function createWatches(core: Core): Watches {
+export function createWatches(core: Core, ended: (id: RequestId) => void): Watches {
   const open = new Map<RequestId, Open>();
   /** By resource (`core/pods/`), so that a change is shown to those only that may want it. */
   const byResource = new Map<string, Set<Open>>();
@@ -35,7 +35,7 @@ export function createWatches(core: Core): Watches {
     const missed = changesSince(core.state, watch.from, watch.prefix);
     if (missed === 'expired') {
       core.ports.clients.chunk(id, expiredLine(watch.from));
-      core.ports.clients.end(id);
+      end(id);
       return true;
     }
     for (const change of missed) entry.outgoing += watch.encode(change, core.ports.clock.wallMs());
@@ -89,7 +89,12 @@ export function createWatches(core: Core): Watches {
     const text = take(entry) + last;
     forget(entry.id);
     if (text !== '') core.ports.clients.chunk(entry.id, text);
-    core.ports.clients.end(entry.id);
+    end(entry.id);
+  }
+
+  function end(id: RequestId): void {
+    core.ports.clients.end(id);
+    ended(id);
   }
 
   return {
