@@ -43,7 +43,9 @@ export interface ConsensusHooks {
 
 export interface Consensus {
   feed(event: LogEvent): void;
-  /** Applies what this peer itself has noted as committed before it started: for that nobody need be asked. */
+  /**
+   * Applies what this peer itself has noted as committed before it started: for that nobody need be asked.
+   */
   recall(note: string | undefined): void;
   propose(batch: Batch): void;
   /** Calls back with a read index, or null if this peer can't give one. */

@@ -1,7 +1,7 @@
 // The events of a peer's ports, each to the part that it concerns, and the messages of other peers.
 //
-// What always holds: a message is decoded and guarded once, here; only members are listened to, strangers only
-// on the join protocol.
+// What always holds: a message is decoded and guarded once, here; only members are listened to, strangers
+// only on the join protocol.
 
 import { unreachable } from '../../cluster/assert.ts';
 import type { PeerId } from '../../cluster/ids.ts';

@@ -1,3 +1,5 @@
+// Selectors of labels and fields: what they parse, what they match, what they print.
+
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { createRandom } from '../../cluster/random.ts';
