@@ -79,8 +79,8 @@ async function benchKill(): Promise<void> {
       const namespace = `kill-${clients}`;
       const result = await writesOverKill(cluster, { namespace, writes, clients, valueBytes });
       rows.push([
-        count(clients), count(result.acknowledged), count(result.uncertain), count(result.foundDone),
-        String(result.wrong.length), ms(result.outageMs), count(result.acknowledged / result.seconds),
+        count(clients), count(result.acknowledged.size), count(result.uncertain), count(result.foundDone),
+        String(result.wrong.length), ms(result.outageMs), count(writes / result.seconds),
       ]);
       wrong.push(...result.wrong);
     } finally {

@@ -19,7 +19,7 @@ export interface WritesOptions {
 }
 
 export interface WritesResult {
-  readonly acknowledged: number;
+  readonly acknowledged: Acknowledged;
   /** Tries that ended without an answer, or with one that leaves open whether it was done. */
   readonly uncertain: number;
   /** Of those, found done by the next try. */
@@ -32,13 +32,13 @@ export interface WritesResult {
 }
 
 /** The uid that was answered; empty where only a 409 told that it is done. */
-type Acknowledged = Map<string, string>;
+export type Acknowledged = ReadonlyMap<string, string>;
 
 export async function writesOverKill(cluster: Cluster, options: WritesOptions): Promise<WritesResult> {
   const { namespace, writes, clients } = options, leader = await cluster.leader();
   await leader.api.json('POST', '/api/v1/namespaces', { metadata: { name: namespace } });
   const peers = [leader, ...cluster.peers.filter((peer) => peer !== leader)];
-  const done: Acknowledged = new Map(), text = 'v'.repeat(options.valueBytes);
+  const done = new Map<string, string>(), text = 'v'.repeat(options.valueBytes);
   const tally = { uncertain: 0, foundDone: 0 };
   let next = 0, killedMs = Infinity, outageMs = Infinity;
   const startedMs = performance.now();
@@ -60,7 +60,7 @@ export async function writesOverKill(cluster: Cluster, options: WritesOptions): 
   await Promise.all(Array.from({ length: clients }, (_, who) => client(who)));
   const seconds = (performance.now() - startedMs) / 1_000;
   const wrong = (await Promise.all(peers.slice(1).map((peer) => compare(peer, namespace, done)))).flat();
-  return { acknowledged: done.size, ...tally, outageMs, seconds, wrong };
+  return { acknowledged: done, ...tally, outageMs, seconds, wrong };
 }
 
 /** What differs between a peer's list and what was acknowledged. */
