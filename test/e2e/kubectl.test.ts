@@ -132,7 +132,8 @@ users('get, in every form', async ({ run, elsewhere }) => {
   const columns = await run('get', 'pods', '-o', 'custom-columns=N:.metadata.name,P:.status.phase');
   assert.is(header(columns), 'N P');
   assert.is(await run('get', 'pods', '-o', 'jsonpath={.items[*].status.phase}'), 'Running Running Running');
-  assert.match(await run('get', 'pods', '--show-labels', '-l', 'app=web,app!=a'), /app=web,pod-template-hash=/);
+  const labels = ['--show-labels', '-l', 'app=web,app!=other'];
+  assert.match(await run('get', 'pods', ...labels), /app=web,pod-template-hash=/);
   const one = names[0]?.replace('pod/', '') ?? '';
   const named = ['--field-selector', `metadata.name=${one}`, '-o', 'name'];
   assert.is(await run('get', 'pods', ...named), `pod/${one}\n`);
