@@ -51,7 +51,8 @@ export interface PeerServices {
   /** One call to the container runtime. */
   runtime(call: RuntimeCall, done: (result: RuntimeResult) => void): void;
   traffic(routes: readonly Route[]): void;
-  /** What gossip knows of a member. */
-  liveness(peer: PeerId): { readonly status: Liveness; readonly beat: Beat | null };
+  /** What gossip knows of a member; a `stranger` is none by the log: it was taken out, or never let in. */
+  liveness(peer: PeerId): { readonly status: Liveness; readonly beat: Beat | null;
+    readonly stranger?: boolean };
   trace(area: string, what: string, fields: Readonly<Record<string, string | number | boolean | null>>): void;
 }

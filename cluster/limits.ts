@@ -95,6 +95,8 @@ export const limits = {
   /** Strangers between their first message and their answer, at one door. */
   doorHandshakesMax: 64,
   doorHandshakeMs: 30_000,
+  /** Who was taken out may hear of it for this long: several announcements of the feed, and a repair. */
+  departureMs: 10_000,
   /** Without an answer for this long the joiner gives up on this door. */
   joinTimeoutMs: 15_000,
 

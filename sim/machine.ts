@@ -47,6 +47,8 @@ export interface Machine {
   life: Life | null;
   /** Faults that keep it down now. */
   holds: number;
+  /** Somebody is taking its peer out of the cluster: it may stop for that. */
+  leaves: boolean;
 }
 
 /** One process. */
@@ -100,7 +102,7 @@ export function createMachine(world: MachineWorld, number: number): Machine {
         else containers.lost(container);
       },
     }),
-    traffic: createTraffic(), runs: 0, life: null, holds: 0,
+    traffic: createTraffic(), runs: 0, life: null, holds: 0, leaves: false,
   };
   return machine;
 }

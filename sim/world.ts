@@ -4,6 +4,7 @@
 
 import { assert } from '../cluster/assert.ts';
 import type { PeerEvent } from '../cluster/ports.ts';
+import { leftReason } from '../actors/peer/departures.ts';
 import { digestOf } from '../cluster/state/digest.ts';
 import { hashText } from '../cluster/random.ts';
 import { spoilState } from './canary.ts';
@@ -116,6 +117,11 @@ export function createWorld(plan: FaultPlan, options: WorldOptions = {}): World 
 
   function stoppedItself(at: Machine, life: Life, reason: string): void {
     halt(inner, at);
+    if (at.leaves && reason === leftReason) {
+      // Whoever ran it stops its pods; the machine is of no use to the cluster any more.
+      at.holds += 1;
+      return at.host.powerOff();
+    }
     const excused = reason === diskFailure || !life.member;
     if (!excused) return report('no-crash', `${at.name} stopped: ${reason}`);
     heap.at(heap.nowMs() + restartMs, () => start(at.number));

@@ -3,7 +3,7 @@
 // the term.
 
 import type { Beat, Liveness } from '../../cluster/gossip/types.ts';
-import { keyOf, resources } from '../../cluster/api/objects.ts';
+import { deleteOp, keyOf, resources } from '../../cluster/api/objects.ts';
 import type { Node } from '../../cluster/api/types.ts';
 import { objectKey, peerId, splitKey } from '../../cluster/ids.ts';
 import type { ObjectKey, PeerId, Term } from '../../cluster/ids.ts';
@@ -96,10 +96,14 @@ export function createNodeActors(services: PeerServices, term: Term): NodeActors
       lifecycle.changes(changes);
     },
     liveness(peer) {
-      for (const name of [...byPeer.get(peer) ?? []].sort()) {
+      const names = [...byPeer.get(peer) ?? []].sort();
+      for (const name of names) {
         const one = watched.get(name);
         if (one !== undefined) see(one);
       }
+      // Whoever is no member any more has no Node.
+      if (services.liveness(peer).stranger !== true) return;
+      lifecycle.wake(names.map((name) => objectKey(resources.nodes, '', name)));
     },
     stop() {
       for (const { actor } of watched.values()) actor.stop();
@@ -128,8 +132,9 @@ function lifecycleController(
       const node = get<Node>(state, key as ObjectKey);
       const phase = node === null ? null : phaseOf(node.metadata.name);
       if (node === null || phase === null) return nothing;
-      const peer = peerOf(node);
-      const beat: Beat | null = peer === null ? null : services.liveness(peer).beat;
+      const peer = peerOf(node), known = peer === null ? null : services.liveness(peer);
+      if (known?.stranger === true) return { steps: [{ ops: [deleteOp(resources.nodes, node)] }] };
+      const beat: Beat | null = known?.beat ?? null;
       const pods = phase === 'unreachable' || phase === 'lost' ? podsOnNode(state, node.metadata.name) : [];
       const steps = lifecycleSteps(node, pods, phase, beat, nowWallMs);
       return steps.length === 0 ? nothing : { steps };

@@ -11,6 +11,10 @@ export interface AdminHooks {
   status(): PeerStatus;
   members(): readonly LogMember[];
   remove(peer: PeerId): void;
+  /** Why this member can't be taken out just now; null if it can. */
+  obstacle(peer: PeerId): string | null;
+  /** The names of the voters that can't be reached. */
+  unreachable(): readonly string[];
 }
 
 /** True where the request was one of these. */
@@ -23,10 +27,12 @@ export function createAdmin(core: Core, hooks: AdminHooks): Admin {
     const wanted = name === '' ? core.config.name : name;
     const member = hooks.members().find((each) => each.name === wanted);
     if (member === undefined) return failure(404, 'NotFound', `no member is named "${wanted}"`);
-    if (hooks.members().length === 1) {
-      return failure(409, 'Conflict',
-        'the last member cannot leave: stop it and remove its directory instead');
+    if (hooks.status().leader === null) {
+      return failure(503, 'ServiceUnavailable',
+        `no leader; voters out of reach: ${hooks.unreachable().join(', ') || 'none known'}`);
     }
+    const obstacle = hooks.obstacle(member.id);
+    if (obstacle !== null) return failure(409, 'Conflict', `${wanted} cannot leave: ${obstacle}`);
     hooks.remove(member.id);
     return json({ message: `${wanted} leaves the cluster` }, 202);
   }

@@ -23,6 +23,8 @@ import { createConsensus } from './consensus.ts';
 import type { Consensus, RoleView } from './consensus.ts';
 import { uuid } from './core.ts';
 import type { Core, Timers } from './core.ts';
+import { createDepartures, leftReason } from './departures.ts';
+import type { Departures } from './departures.ts';
 import { createFounding } from './founding.ts';
 import type { Founding } from './founding.ts';
 import { createJoining } from './joining.ts';
@@ -43,6 +45,7 @@ import { createLogStreams } from './streams.ts';
 import type { LogStreams } from './streams.ts';
 import { createWatches } from './watches.ts';
 import type { Watches } from './watches.ts';
+import { obstacle } from './wishes.ts';
 import { createWorkers } from './workers.ts';
 import type { Workers } from './workers.ts';
 
@@ -67,6 +70,7 @@ export interface Hub {
   announced: boolean | null;
   /** Addresses by beat, newest. */
   readonly seen: Map<PeerId, string>;
+  readonly departures: Departures;
   consensus: Consensus;
   spread: Spread;
   members: Members;
@@ -82,9 +86,10 @@ export interface Hub {
 }
 
 export function createHub(core: Core, timers: Timers, recovery: DiskRecovery, hooks: HubHooks): Hub {
-  const hub = {
+  const hub: Hub = {
     core, hooks, view: { role: 'learner', term: 0 as Term, leader: null, ready: false },
     known: recovery.log.snapshot.members, freshMs: null, announced: null, seen: new Map(),
+    departures: createDepartures(core, () => membersChanged(hub, hub.known)),
   } as unknown as Hub;
   hub.consensus = joinConsensus(hub, recovery);
   hub.spread = joinSpread(hub);
@@ -128,6 +133,8 @@ function joinConsensus(hub: Hub, recovery: DiskRecovery): Consensus {
     installed: (before) => tellInstalled(hub, before),
     role(next) {
       const leaderChanged = next.leader !== hub.view.leader || next.term !== hub.view.term;
+      // While it led, with a quorum behind it, its state was the newest there was.
+      if (hub.view.ready && !next.ready) hub.freshMs = hub.core.now();
       hub.view = next;
       if (leaderChanged) {
         hub.commands.leaderChanged(next.leader);
@@ -145,7 +152,7 @@ function joinConsensus(hub: Hub, recovery: DiskRecovery): Consensus {
       hub.members.changed(next, committed);
       if (!belonged || within || !committed || removed) return;
       removed = true;
-      hub.core.defer(() => hub.hooks.stop('left the cluster'));
+      hub.core.defer(() => hub.hooks.stop(leftReason));
     },
     batchRefused({ from, ids }) {
       if (from === null) hub.commands.notAppended(ids);
@@ -205,19 +212,24 @@ function joinSpread(hub: Hub): Spread {
       announceMembers(hub);
     },
     self: () => ({ ...hub.workers.ready(), ...hub.workers.free() }),
+    departing: () => hub.departures.list().length > 0,
     diverged: (from, at) => hub.core.trace('repair', 'diverged', { from, index: at }),
   });
 }
 
 function membersChanged(hub: Hub, next: readonly LogMember[]): void {
+  const gone = hub.known.filter(({ id }) => !next.some((member) => member.id === id));
+  hub.departures.changed(hub.known, next);
   hub.known = next;
+  for (const { id } of gone) hub.seen.delete(id);
   announceMembers(hub);
   hub.spread.members(next);
+  for (const { id } of gone) hub.workers.liveness(id);
 }
 
 /** Whom the network may speak to, with the newest addresses first. */
-function announceMembers({ core, known, seen }: Hub): void {
-  core.ports.network.setMembers(known.filter(({ id }) => id !== core.self).map(({ id, addresses }) => {
+function announceMembers({ core, known, seen, departures }: Hub): void {
+  core.ports.network.setMembers([...known, ...departures.list()].filter(({ id }) => id !== core.self).map(({ id, addresses }) => {
     const newest = seen.get(id)?.split(',').filter((address) => address !== '') ?? [];
     return { id, addresses: [...new Set([...newest, ...addresses])] };
   }));
@@ -294,7 +306,8 @@ function servicesOf(hub: Hub, timers: Timers): PeerServices {
     submit: (ops, fence, done) => hub.commands.submit(ops, fence, done),
     runtime: (call, done) => hub.runtime.call(call, done),
     traffic: (routes) => core.ports.traffic.apply(routes),
-    liveness: (peer) => hub.spread.liveness(peer),
+    liveness: (peer) =>
+      ({ ...hub.spread.liveness(peer), stranger: !hub.known.some(({ id }) => id === peer) }),
     trace: core.trace,
   };
 }
@@ -310,6 +323,8 @@ function joinClients(hub: Hub): void {
     commands: hub.commands, reads: hub.reads, watches: hub.watches, streams: hub.streams,
     own: createAdmin(core, {
       status: () => statusOf(hub), members: () => hub.known, remove: (peer) => hub.members.remove(peer),
+      obstacle: (peer) => obstacle(hub.known, peer, new Set(hub.spread.live())),
+      unreachable: () => unreachableNames(hub),
     }),
     readiness: () => hub.hooks.phase() === 'running' ? { ready: true, reason: '' }
       : { ready: false, reason: 'the state is not caught up with the cluster' },

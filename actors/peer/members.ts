@@ -5,12 +5,14 @@
 // is looked at again at the next change or within a second.
 
 import { unreachable } from '../../cluster/assert.ts';
+import { index } from '../../cluster/ids.ts';
 import type { PeerId } from '../../cluster/ids.ts';
 import { createDoor, stepDoor, tokenFromSecret } from '../../cluster/join.ts';
 import type { DoorEffect, DoorEvent, JoinToken } from '../../cluster/join.ts';
 import { objectKey } from '../../cluster/ids.ts';
 import { limits } from '../../cluster/limits.ts';
 import { nextChange } from '../../cluster/log/voters.ts';
+import type { CaughtUp } from '../../cluster/log/voters.ts';
 import type { LogMember } from '../../cluster/log/types.ts';
 import type { JoinMessage, PeerMessage } from '../../cluster/messages.ts';
 import { resources } from '../../cluster/api/objects.ts';
@@ -19,6 +21,8 @@ import { get } from '../../cluster/state/query.ts';
 import type { Consensus, RoleView } from './consensus.ts';
 import type { Core } from './core.ts';
 import type { Spread } from './spread.ts';
+import { granted, isGranted, wishOf } from './wishes.ts';
+import type { Wish } from './wishes.ts';
 
 export interface Members {
   /** The membership in force changed. */
@@ -28,7 +32,7 @@ export interface Members {
   liveness(): void;
   joinMessage(from: PeerId, message: JoinMessage): void;
   /** `admit` and `remove` from other members. */
-  message(message: Extract<PeerMessage, { kind: 'admit' | 'remove' }>): void;
+  message(from: PeerId, message: Extract<PeerMessage, { kind: 'admit' | 'remove' }>): void;
   /** Takes a member (perhaps this peer) out; tried until the log says it is gone. */
   remove(peer: PeerId): void;
   /** Members by the log, the newest known. */
@@ -41,15 +45,19 @@ export interface MemberHooks {
   sendJoin(to: PeerId, message: JoinMessage): void;
 }
 
-/** What is wished of the leader, by peer, until the log shows it: bounded by the members there may be. */
-type Wish = { readonly kind: 'admit'; readonly member: LogMember }
-  | { readonly kind: 'remove'; readonly peer: PeerId };
-
 const reviewMs = 1_000;
+/** A successor has this long to take over before the next one is asked. */
+const transferMs = 2_000;
+/** Beats of its former run are over by then: it has spoken for itself, or was found to be silent. */
+const restMs = 5_000;
 
 export function createMembers(core: Core, consensus: Consensus, spread: Spread, hooks: MemberHooks): Members {
   const door = createDoor({ self: core.self, findToken: (id) => findToken(core, id) });
+  /** What is wished of the leader, by peer, until the log shows it: bounded by the members there may be. */
   const wishes = new Map<PeerId, Wish>();
+  /** Voters that came back without a log were made learners then: their beats may be of before. */
+  const restedMs = new Map<PeerId, number>();
+  let transferredMs = -Infinity;
   let members: readonly LogMember[] = [];
   let committed = true;
   let view: RoleView | null = null;
@@ -59,27 +67,57 @@ export function createMembers(core: Core, consensus: Consensus, spread: Spread, 
   /** On the leader: proposes the next step, if there is one and none is under way. */
   function review(): void {
     if (!leads() || !committed) return;
-    for (const wish of [...wishes.values()]) {
-      const next = granted(members, wish, core.self);
-      if (next === 'done') wishes.delete(wishOf(wish));
-      else if (next === 'transfer') return consensus.feed({ type: 'transfer' });
-      else return consensus.feed({ type: 'propose-config', members: next });
-    }
     const live = new Set(spread.live());
-    const caughtUp = new Map(members.map(({ id }) => [id, spread.appliedOf(id)] as const));
+    const caughtUp: CaughtUp = new Map(members.map(({ id }) =>
+      [id, rests(id) ? index(0) : spread.appliedOf(id)] as const));
+    for (const wish of [...wishes.values()]) {
+      const next = granted(members, wish, core.self, live, caughtUp);
+      if (next === 'done') wishes.delete(wishOf(wish));
+      else if (next === 'transfer') return transfer();
+      else if (next !== 'wait') {
+        const known = members.find(({ id }) => id === wishOf(wish));
+        if (wish.kind === 'admit' && known?.voter === true) restedMs.set(known.id, core.now());
+        return consensus.feed({ type: 'propose-config', members: next });
+      }
+    }
     const next = nextChange(members, live, caughtUp, core.self);
     if (next !== null) consensus.feed({ type: 'propose-config', members: next });
   }
 
+  function rests(peer: PeerId): boolean {
+    const since = restedMs.get(peer);
+    if (since === undefined) return false;
+    if (core.now() - since < restMs) return true;
+    restedMs.delete(peer);
+    return false;
+  }
+
+  /** Writes wait while it is under way: so not with every look. */
+  function transfer(): void {
+    if (core.now() - transferredMs < transferMs) return;
+    transferredMs = core.now();
+    consensus.feed({ type: 'transfer' });
+  }
+
   function tick(): void {
     settle();
+    renew();
     if (leads()) review();
     else for (const wish of wishes.values()) tellLeader(wish);
     core.arm('members/review', reviewMs, tick);
   }
 
   function tellLeader(wish: Wish): void {
-    if (view !== null && view.leader !== null && view.leader !== core.self) hooks.send(view.leader, wish);
+    if (view === null || view.leader === null || view.leader === core.self) return;
+    hooks.send(view.leader, wish.kind === 'remove' ? wish : { kind: 'admit', member: wish.member });
+  }
+
+  /** The log names addresses of this peer, none of which is one any more: beats tell only who is up now. */
+  function renew(): void {
+    const own = members.find(({ id }) => id === core.self), addresses = core.ports.network.addresses();
+    if (own === undefined || addresses.length === 0) return;
+    if (own.addresses.some((address) => addresses.includes(address))) return;
+    wishFor({ kind: 'admit', member: { ...own, addresses }, renews: true });
   }
 
   function wishFor(wish: Wish): void {
@@ -94,7 +132,7 @@ export function createMembers(core: Core, consensus: Consensus, spread: Spread, 
   function settle(): void {
     if (!committed) return;
     for (const wish of [...wishes.values()]) {
-      if (granted(members, wish, core.self) !== 'done') continue;
+      if (!isGranted(members, wish)) continue;
       wishes.delete(wishOf(wish));
       if (wish.kind !== 'admit' || view === null) continue;
       openDoor({ type: 'admitted', peer: wish.member.id, clusterId: hooks.clusterId(), term: view.term,
@@ -124,7 +162,7 @@ export function createMembers(core: Core, consensus: Consensus, spread: Spread, 
             reason: 'no leader just now; try again' });
         }
         const member = { id: effect.peer, name: effect.name, addresses: effect.addresses, voter: false };
-        return wishFor({ kind: 'admit', member });
+        return wishFor({ kind: 'admit', member, renews: false });
       }
       default: return unreachable(effect);
     }
@@ -144,32 +182,15 @@ export function createMembers(core: Core, consensus: Consensus, spread: Spread, 
     },
     liveness: review,
     joinMessage: (from, message) => openDoor({ type: 'message', from, message }),
-    message: (message) => wishFor(message.kind === 'admit'
-      ? { kind: 'admit', member: { ...message.member, voter: false } }
-        : { kind: 'remove', peer: message.peer }),
+    message(from, message) {
+      // Whoever asked asks again, and then whoever leads by then: it is not passed on.
+      if (view?.leader !== core.self) return;
+      wishFor(message.kind === 'remove' ? { kind: 'remove', peer: message.peer }
+        : { kind: 'admit', member: { ...message.member, voter: false }, renews: message.member.id === from });
+    },
     remove: (peer) => wishFor({ kind: 'remove', peer }),
     list: () => members,
   };
-}
-
-const wishOf = (wish: Wish): PeerId => wish.kind === 'admit' ? wish.member.id : wish.peer;
-
-/**
- * The membership that grants a wish; `done` if it is granted; `transfer` if this leader must step aside
- * first.
- */
-function granted(members: readonly LogMember[], wish: Wish,
-  self: PeerId): readonly LogMember[] | 'done' | 'transfer' {
-  const known = members.find(({ id }) => id === wishOf(wish));
-  if (wish.kind === 'remove') {
-    if (known === undefined) return 'done';
-    if (known.id === self && members.some(({ id, voter }) => voter && id !== self)) return 'transfer';
-    return members.length === 1 ? 'done' : members.filter(({ id }) => id !== known.id);
-  }
-  const { name, addresses } = wish.member;
-  if (known === undefined) return members.length < limits.membersMax ? [...members, wish.member] : 'done';
-  const same = known.name === name && known.addresses.join() === addresses.join();
-  return same ? 'done' : members.map((each) => each.id === known.id ? { ...each, name, addresses } : each);
 }
 
 function findToken(core: Core, id: string): JoinToken | null {

@@ -75,7 +75,11 @@ function network(hub: Hub, event: NetworkEvent): void {
 function message(hub: Hub, from: PeerId, frame: Uint8Array): void {
   const decoded = decodeMessage(frame);
   if (isRefusal(decoded)) return hub.core.trace('wire', 'refused', { from, why: decoded.refused });
-  if (!hub.known.some(({ id }) => id === from)) return hub.core.trace('wire', 'stranger', { from });
+  if (!hub.known.some(({ id }) => id === from)) {
+    // Who was taken out may still catch up to where the log says so.
+    if (hub.departures.has(from) && decoded.kind === 'repair') return receive(hub, from, decoded);
+    return hub.core.trace('wire', 'stranger', { from });
+  }
   if (from === hub.view.leader) hub.freshMs = hub.core.now();
   receive(hub, from, decoded);
 }
@@ -101,7 +105,7 @@ function receive(hub: Hub, from: PeerId, decoded: PeerMessage): void {
     case 'read-reply': return hub.reads.answered(decoded.id, decoded.index);
     case 'logs-open': case 'logs-chunk': case 'logs-credit': case 'logs-end': case 'logs-close':
       return hub.streams.message(from, decoded);
-    case 'admit': case 'remove': return hub.members.message(decoded);
+    case 'admit': case 'remove': return hub.members.message(from, decoded);
     case 'join': return core.trace('wire', 'misplaced', { from });
     default: return unreachable(decoded);
   }

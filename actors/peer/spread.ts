@@ -2,7 +2,8 @@
 // missed.
 //
 // What always holds: nothing here decides anything; what is learned goes to the log, which takes it only
-// where it fits; the feed is published only while somebody needs it, which is while there are learners.
+// where it fits; the feed is published only while somebody needs it, which is while there are learners, or
+// members that were just taken out.
 
 import { unreachable } from '../../cluster/assert.ts';
 import { index } from '../../cluster/ids.ts';
@@ -47,6 +48,8 @@ export interface SpreadHooks {
   self(): { readonly ready: boolean; readonly reason: string; readonly cpuMilli: number;
     readonly memoryBytes: number };
   diverged(from: PeerId, at: Index): void;
+  /** Somebody was taken out and may not know it yet. */
+  departing(): boolean;
 }
 
 export function createSpread(core: Core, consensus: Consensus, hooks: SpreadHooks): Spread {
@@ -122,7 +125,7 @@ export function createSpread(core: Core, consensus: Consensus, hooks: SpreadHook
 
   function reviewPublishing(): void {
     const wanted = view !== null && view.role === 'leader' && view.ready
-      && members.some(({ voter }) => !voter);
+      && (hooks.departing() || members.some(({ voter }) => !voter));
     if (wanted === publishing) return;
     publishing = wanted;
     if (!wanted || view === null) return publish({ type: 'stop' });

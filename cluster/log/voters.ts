@@ -73,6 +73,20 @@ export function failuresSurvived(members: readonly LogMember[], live: ReadonlySe
   return Math.max(-1, voters.filter((each) => live.has(each.id)).length - quorum(voters.length));
 }
 
+/** Whether enough of the voters among `members` are alive. */
+export function isQuorate(members: readonly LogMember[], live: ReadonlySet<PeerId>): boolean {
+  const voters = members.filter((each) => each.voter);
+  return voters.length > 0 && voters.filter((each) => live.has(each.id)).length >= quorum(voters.length);
+}
+
+/** The live learner that is fittest to vote; null where none is fit. */
+export function successor(
+  members: readonly LogMember[], live: ReadonlySet<PeerId>, caughtUp: CaughtUp,
+): LogMember | null {
+  const sorted = sortMembers(members), learners = sorted.filter((each) => !each.voter && live.has(each.id));
+  return byFitness(learners.filter((each) => isFit(each, sorted, caughtUp)), caughtUp)[0] ?? null;
+}
+
 /** The voter to do without: lost ones before live ones, then the less caught up; never the leader. */
 function worst(
   voters: readonly LogMember[], lost: readonly LogMember[], leader: PeerId, caughtUp: CaughtUp,

@@ -1,0 +1,76 @@
+// `shoal leave`: a peer is taken out and hears of it, whoever it is; its Node and its pods are gone, and what is
+// left goes on. It once did not hear of it: the leader had hung up before the news were committed, and the
+// peer went on alone, with its pods, under a Node that stayed Ready.
+
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { nodeName } from '../../cluster/ids.ts';
+import { podsOnNode } from '../../cluster/state/query.ts';
+import {
+  accepted, calmPlan, configMap, configMapsPath, createScene, deployment, deploymentsPath, isReady,
+} from './world.ts';
+import type { Scene } from './world.ts';
+
+const leavePath = '/shoal/v1/leave', nodesPath = '/api/v1/nodes';
+
+const names = (scene: Scene): string[] =>
+  (scene.leader()?.life?.peer.log().members ?? []).map(({ name }) => name).sort();
+
+function untilLeft(scene: Scene, number: number): void {
+  const machine = scene.world.machine(number);
+  scene.until(`peer-${number} has left`, () => machine.life === null, 10_000);
+  scene.until('its Node is gone',
+    () => scene.call(other(scene, number), 'GET', `${nodesPath}/peer-${number}`)?.status === 404, 10_000);
+}
+
+const other = (scene: Scene, number: number): number =>
+  scene.world.machines.find((each) => each.number !== number && each.life !== null)?.number ?? 0;
+
+for (const peers of [2, 3, 4]) {
+  for (const who of ['leader', 'follower'] as const) {
+    test(`${who} of ${peers}`, () => {
+      const scene = createScene(calmPlan(peers, peers));
+      scene.form();
+      accepted(scene.call(1, 'POST', deploymentsPath, deployment('web', 4)), 201);
+      scene.settle();
+      const leader = scene.leader()?.number ?? 0;
+      const number = who === 'leader' ? leader : other(scene, leader);
+      scene.world.machine(number).leaves = true;
+      accepted(scene.call(other(scene, number), 'POST', leavePath, { name: `peer-${number}` }), 202);
+      untilLeft(scene, number);
+      const asked = other(scene, number);
+      scene.until('four ready on the others',
+        () => scene.pods().filter((pod) => isReady(pod) && pod.spec.nodeName !== `peer-${number}`).length === 4,
+        20_000);
+      assert.is(podsOnNode(scene.world.checker.history.state, nodeName(`peer-${number}`)).length, 0);
+      accepted(scene.call(asked, 'POST', configMapsPath, configMap('after')), 201);
+      assert.not(names(scene).includes(`peer-${number}`));
+    });
+  }
+}
+
+test('the last member stays, an unknown one is not found', () => {
+  const scene = createScene(calmPlan(1, 1));
+  scene.form();
+  accepted(scene.call(1, 'POST', leavePath, {}), 409);
+  accepted(scene.call(1, 'POST', leavePath, { name: 'peer-7' }), 404);
+});
+
+test('a live voter stays while the others are no quorum; the dead one goes first', () => {
+  const scene = createScene(calmPlan(3, 3));
+  scene.form();
+  const leader = scene.leader()?.number ?? 0;
+  const [dead = 0, live = 0] = [1, 2, 3].filter((number) => number !== leader);
+  scene.strike({ kind: 'crash', peers: [dead], forMs: 600_000 });
+  scene.pass(5_000);
+  accepted(scene.call(leader, 'POST', leavePath, { name: `peer-${live}` }), 409);
+  accepted(scene.call(live, 'POST', leavePath, { name: `peer-${dead}` }), 202);
+  scene.until('the dead one is out', () => names(scene).length === 2, 5_000);
+  scene.pass(3_000);
+  scene.world.machine(live).leaves = true;
+  accepted(scene.call(leader, 'POST', leavePath, { name: `peer-${live}` }), 202);
+  untilLeft(scene, live);
+  accepted(scene.call(leader, 'POST', configMapsPath, configMap('alone')), 201);
+});
+
+test.run();
