@@ -35,7 +35,8 @@ export interface Machine {
   readonly number: number;
   readonly id: PeerId;
   readonly name: string;
-  readonly address: string;
+  /** Where its peer listens from its next start on. */
+  address: string;
   readonly disk: SimDisk;
   readonly host: SimHost;
   readonly traffic: SimTraffic;

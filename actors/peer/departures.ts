@@ -1,5 +1,6 @@
-// Members that were taken out a moment ago. They hear of it by the log, like everyone, but the log's leader no
-// longer sends to them: for a while they are still let in, get the commit feed, and may pull what they missed.
+// Members that were taken out a moment ago. They hear of it by the log, like everyone, but the log's leader
+// no longer sends to them: for a while they are still let in, get the commit feed, and may pull what they
+// missed.
 //
 // What always holds: for all else they are strangers from the moment the log says so; one that comes back as a
 // member is none of these; each is forgotten after `departureMs`.

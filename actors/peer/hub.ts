@@ -229,7 +229,8 @@ function membersChanged(hub: Hub, next: readonly LogMember[]): void {
 
 /** Whom the network may speak to, with the newest addresses first. */
 function announceMembers({ core, known, seen, departures }: Hub): void {
-  core.ports.network.setMembers([...known, ...departures.list()].filter(({ id }) => id !== core.self).map(({ id, addresses }) => {
+  const others = [...known, ...departures.list()].filter(({ id }) => id !== core.self);
+  core.ports.network.setMembers(others.map(({ id, addresses }) => {
     const newest = seen.get(id)?.split(',').filter((address) => address !== '') ?? [];
     return { id, addresses: [...new Set([...newest, ...addresses])] };
   }));

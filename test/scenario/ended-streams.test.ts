@@ -1,5 +1,5 @@
-// A watch that this peer itself ends (its time is over, its past is forgotten) is over for good. Each once went
-// on counting as a request being served: after some four thousand the peer turned everybody away.
+// A watch that this peer itself ends (its time is over, its past is forgotten) is over for good. Each once
+// went on counting as a request being served: after some four thousand the peer turned everybody away.
 
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';

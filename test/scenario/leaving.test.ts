@@ -1,5 +1,5 @@
-// `shoal leave`: a peer is taken out and hears of it, whoever it is; its Node and its pods are gone, and what is
-// left goes on. It once did not hear of it: the leader had hung up before the news were committed, and the
+// `shoal leave`: a peer is taken out and hears of it, whoever it is; its Node and its pods are gone, and what
+// is left goes on. It once did not hear of it: the leader had hung up before the news were committed, and the
 // peer went on alone, with its pods, under a Node that stayed Ready.
 
 import { test } from 'uvu';
