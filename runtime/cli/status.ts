@@ -25,9 +25,10 @@ async function ask(flags: ClientFlags): Promise<PeerStatus> {
   throw new Error(`no peer answers: ${failures.join('; ')}`);
 }
 
-/** For people. Columns as wide as their longest cell. */
+/** For people: members by name, columns as wide as their longest cell. */
 function page(found: PeerStatus): string {
-  const rows = found.members.map((member) => [
+  const members = [...found.members].sort((a, b) => a.name < b.name ? -1 : a.name > b.name ? 1 : 0);
+  const rows = members.map((member) => [
     member.name, member.leader ? 'leader' : member.voter ? 'voter' : 'learner', member.liveness,
     member.applied === null ? '-' : String(member.applied), member.addresses.join(' '),
   ]);

@@ -129,7 +129,7 @@ on('an informer goes on with another peer and ends with what is there', async (c
     void informer.start();
   });
   const view = (objects: readonly V1ConfigMap[]): string[] =>
-    objects.map(({ metadata, data }) => `${metadata?.name} ${metadata?.resourceVersion} ${data?.['n']}`).sort();
+    objects.map(({ metadata: meta, data }) => `${meta?.name} ${meta?.resourceVersion} ${data?.['n']}`).sort();
   try {
     await informer.start();
     const had = added;

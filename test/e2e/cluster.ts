@@ -64,6 +64,10 @@ export interface Cluster {
   peer(n: number): TestPeer;
   /** The leader by the word of the given peers; waits for one. */
   leader(among?: readonly TestPeer[]): Promise<TestPeer>;
+  /** One more peer: joins through the first. */
+  join(): Promise<TestPeer>;
+  /** Flags of a peer that would be one more: for trying to join by hand. */
+  flags(name: string): Promise<string[]>;
   /** Ends everything; throws where something is left. */
   close(): Promise<void>;
 }
@@ -78,11 +82,19 @@ let clusters = 0, signalled = false;
 export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   onSignals();
   const dir = mkdtempSync(join(tmpdir(), 'shoal-e2e-')), peers: PeerProcess[] = [];
-  const net = `127.${1 + process.pid % 60}.${clusters += 1}`, first = 1 + process.pid % 80 * 3;
+  const net = `127.${1 + process.pid % 60}.${clusters += 1}`;
+  let host = process.pid % 100 * 2;
+  const address = (): string => `${net}.${host += 1}`;
   const cluster: Cluster = {
     dir, peers,
     peer: (n) => peers[n - 1] ?? raise(`there is no peer ${n}`),
     leader: (among = peers) => until('a leader', () => leaderOf(peers, among), 20_000),
+    flags: (name) => flagsOf(join(dir, name), name, address(), options),
+    async join() {
+      const peer = await addPeer(dir, `peer-${peers.length + 1}`, address(), options, peers[0]);
+      peers.push(peer);
+      return peer;
+    },
     async close() {
       open.delete(cluster);
       await Promise.all(peers.map((peer) => peer.stop().catch(() => peer.kill())));
@@ -97,11 +109,11 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
     },
   };
   open.add(cluster);
+  const start = performance.now();
   try {
-    for (let n = 1; n <= options.peers; n++) {
-      peers.push(await addPeer(dir, `peer-${n}`, `${net}.${first + n}`, options, peers[0]));
-    }
+    while (peers.length < options.peers) await cluster.join();
     await until('all nodes ready', () => nodesReady(cluster.peer(1), options.peers), 30_000);
+    console.log(`  ${options.peers} peers started (${seconds(start)})`);
     return cluster;
   } catch (error) {
     await cluster.close();
@@ -125,10 +137,11 @@ export function clusterTests(
     if (broken !== '') throw new Error(`not tried, for "${broken}" failed`);
     broken = name;
     started ??= startCluster(options);
-    const cluster = await started;
+    const cluster = await started, start = performance.now();
     try {
       await body(cluster);
       broken = '';
+      console.log(`  ${name} (${seconds(start)})`);
     } catch (error) {
       for (const peer of cluster.peers) console.log(`\n── ${peer.name} ──\n${peer.log()}`);
       throw error;
@@ -158,14 +171,9 @@ interface PeerProcess extends TestPeer { run(args: readonly string[]): Promise<v
 async function addPeer(
   home: string, name: string, hostIP: string, options: ClusterOptions, through: PeerProcess | undefined,
 ): Promise<PeerProcess> {
-  const listen = `${hostIP}:${await freePort(hostIP)}`;
+  const flags = await flagsOf(join(home, name), name, hostIP, options);
+  const listen = flags[flags.indexOf('--listen') + 1] ?? '';
   const peer = createPeerProcess(join(home, name), name, hostIP, listen);
-  const flags = [
-    '--dir', peer.dir, '--name', name, '--node-ip', hostIP, '--listen', listen, '--api-host', hostIP,
-    '--api-port', String(await freePort(hostIP)), '--runtime', options.runtime,
-    '--cpu', String(availableParallelism() * 1000),
-    '--memory', String(Math.floor(totalmem() / options.peers)),
-  ];
   if (through === undefined) {
     await peer.run(['start', ...flags]);
   } else {
@@ -173,6 +181,17 @@ async function addPeer(
     await peer.run(['join', through.listen, '--token', made.stdout.trim(), ...flags]);
   }
   return peer;
+}
+
+async function flagsOf(
+  dir: string, name: string, hostIP: string, options: ClusterOptions,
+): Promise<string[]> {
+  return [
+    '--dir', dir, '--name', name, '--node-ip', hostIP, '--listen', `${hostIP}:${await freePort(hostIP)}`,
+    '--api-host', hostIP, '--api-port', String(await freePort(hostIP)), '--runtime', options.runtime,
+    '--cpu', String(availableParallelism() * 1000),
+    '--memory', String(Math.floor(totalmem() / options.peers)),
+  ];
 }
 
 function createPeerProcess(dir: string, name: string, hostIP: string, listen: string): PeerProcess {
@@ -300,6 +319,8 @@ export function freePort(host = '127.0.0.1'): Promise<number> {
     });
   });
 }
+
+const seconds = (since: number): string => `${((performance.now() - since) / 1_000).toFixed(1)} s`;
 
 /** Figures for people; `test/run.ts` shows such lines of files that pass, too. */
 export function figure(what: string, ms: number): void {
