@@ -39,6 +39,15 @@ export function createHistory(report: Report): History {
   const byResource = new Map<string, Change[]>();
   const byKey = new Map<ObjectKey, Change[]>();
   const uids = new Map<string, ObjectKey>();
+  /** Commands that took effect, by origin, incarnation and sequence, and where. */
+  const effective = new Map<string, number>();
+
+  function checkOnce({ id, index, outcome, duplicate }: Applied): void {
+    if (id === null || duplicate || !outcome.ok) return;
+    const name = `${id.origin}/${id.incarnation}/${id.sequence}`, before = effective.get(name);
+    if (before === undefined) effective.set(name, index);
+    else report('applied-once', `command ${name} takes effect at ${before} and again at ${index}`);
+  }
 
   function record(change: Change): void {
     all.push(change);
@@ -59,6 +68,7 @@ export function createHistory(report: Report): History {
       assert(entry.index === state.revision + 1, `history: entry ${entry.index} after ${state.revision}`);
       const applied = applyEntry(state, entry);
       digests.push(digestOf(state));
+      checkOnce(applied);
       for (const change of applied.changes) record(change);
       return applied;
     },

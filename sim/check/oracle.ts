@@ -13,6 +13,7 @@ export const oracles = {
   'commit-grows': 'what a peer has committed and applied never becomes less while it runs',
   'state-digest': 'at one index, every member has the same state',
   'identity': 'a uid is given to one object only, and revisions grow',
+  'applied-once': 'a command takes effect once, however often it comes',
   'one-writer-per-fence': 'commands under one fence come from the leader of that term, and count in it only',
   'no-over-commit': 'what the pods of a node ask for is there, those on their way out included',
   'binding-is-final': 'a pod that has a node keeps it',

@@ -13,7 +13,7 @@ import type { StoredLog } from '../../cluster/log/stored.ts';
 import type { Entry } from '../../cluster/log/types.ts';
 import type { ContainerFact } from '../../cluster/ports.ts';
 import { applyEntry } from '../../cluster/state/apply.ts';
-import { createState } from '../../cluster/state/state.ts';
+import { createState, mutable } from '../../cluster/state/state.ts';
 import type { State } from '../../cluster/state/state.ts';
 import type { Op } from '../../cluster/state/types.ts';
 import { encodeCommand, encodeMessage } from '../../cluster/wire.ts';
@@ -219,6 +219,20 @@ test('identity: a uid that comes back', () => {
   assert.equal(said, []);
   commit(entryOf(3, [create(nodeKey('n'), { apiVersion: 'v1', kind: 'Node' }, 'one')]));
   assert.equal(said, ['identity']);
+});
+
+test('applied-once: a state that does not recognise a repetition', () => {
+  const { checker, commit, said } = stage();
+  commit(entryOf(1, [namespace]));
+  const [delete_, create_] = [entryOf(2, [{ op: 'delete', key: nodeKey('n') }]), entryOf(3, [node('n')])];
+  commit({ ...create_, index: index(2) });
+  commit({ ...create_, index: index(3) });
+  assert.equal(said, [], 'the state recognises it');
+  mutable(checker.history.state).windows.clear();
+  commit({ ...delete_, index: index(4) });
+  mutable(checker.history.state).windows.clear();
+  commit({ ...create_, index: index(5) });
+  assert.ok(said.includes('applied-once'));
 });
 
 // ── placement ────────────────────────────────────────────────────────────────────────────────────────────
