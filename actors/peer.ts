@@ -25,6 +25,8 @@ export type Lifecycle =
   | { readonly type: 'joining'; readonly address: string }
   | { readonly type: 'member' }
   | { readonly type: 'caught-up' }
+  /** Its disk knows that it is a member: from now on it starts as one. */
+  | { readonly type: 'durable' }
   | { readonly type: 'leader'; readonly leads: boolean; readonly term: Term }
   | { readonly type: 'stopped'; readonly reason: string };
 
@@ -60,7 +62,7 @@ export function createPeer(
   ports: Ports, config: PeerConfig, recovery: DiskRecovery, lifecycle: (event: Lifecycle) => void,
 ): Peer {
   const { core, timers, deferrals } = createCore(ports, config, recoveredState(recovery),
-    incarnationAfter(recovery));
+    incarnationAfter(recovery, ports.clock.wallMs()));
   const phase = startRoot(phases, { id: 'peer', clock: timers.actorClock });
   const parts = createParts(core, timers, recovery, {
     phase: () => String(phase.snapshot().value),
@@ -72,6 +74,7 @@ export function createPeer(
       phase.send({ type: 'caught-up' });
       lifecycle({ type: 'caught-up' });
     },
+    durable: () => lifecycle({ type: 'durable' }),
     leads: (leads, term) => lifecycle({ type: 'leader', leads, term }),
     stop,
   });
@@ -80,6 +83,7 @@ export function createPeer(
   function stop(reason: string): void {
     if (stopped) return;
     stopped = true;
+    deferrals.clear();
     phase.send({ type: 'stop' });
     parts.stop();
     lifecycle({ type: 'stopped', reason });
@@ -137,9 +141,15 @@ export function createPeer(
 /** The log's own tokens begin above it. */
 const firstToken = 0;
 
-function incarnationAfter(recovery: DiskRecovery): number {
+/**
+ * One more than the last run's. A peer with an empty disk may have had one before, under the same identity,
+ * and others remember its incarnations and its commands: it begins at the time of day in seconds, for it
+ * neither starts nor refutes rumours more often than once a second for long.
+ */
+function incarnationAfter(recovery: DiskRecovery, wallMs: number): number {
   const before = Number(recovery.facts['incarnation'] ?? 0);
-  return Number.isSafeInteger(before) && before >= 0 ? before + 1 : 1;
+  if (Number.isSafeInteger(before) && before > 0) return before + 1;
+  return Math.max(1, Math.floor(wallMs / 1_000));
 }
 
 /** The state as of the disk's snapshot; the log brings it further. */

@@ -12,6 +12,7 @@ import type { ContainersPort, DiskRecovery, PeerEvent, Ports } from '../cluster/
 import { createPeer } from '../actors/peer.ts';
 import type { Lifecycle, Peer } from '../actors/peer.ts';
 import type { PeerConfig } from '../actors/peer/core.ts';
+import { leftReason } from '../actors/peer/departures.ts';
 import {
   adminCertificate, authorityObject, authorityOf, keepAuthority, readAuthority, servingCertificate,
 } from './authority.ts';
@@ -28,7 +29,7 @@ import { createRandomPort } from './ports/random.ts';
 import { createTraffic } from './ports/traffic.ts';
 import { version } from './version.ts';
 import { writeSettings } from './settings.ts';
-import type { Settings } from './settings.ts';
+import type { Membership, Settings } from './settings.ts';
 
 export interface RunningPeer {
   readonly peer: Peer;
@@ -45,6 +46,8 @@ export async function startPeer(dir: string, settings: Settings,
   log: (line: string) => void): Promise<RunningPeer> {
   const events = createInbox();
   const disk = await openDisk(dir, events.deliver);
+  const origin = await originOf(dir, settings, disk.recovery);
+  writeSettings(dir, settings);
   const network = await createNetwork({ dir, listen: [settings.listen], deliver: events.deliver });
   const containers = await openContainers({
     choice: settings.runtime, dir: join(dir, 'runtime'), owner: network.peerId, hostIP: settings.hostIP,
@@ -59,25 +62,33 @@ export async function startPeer(dir: string, settings: Settings,
   };
   writeFileSync(join(dir, 'pid'), `${process.pid}\n`);
 
-  const founding = isNew(disk.recovery) && settings.join === null;
-  const authority = founding ? await createAuthority(settings.name) : null;
+  const { authority } = origin;
   const config = peerConfig(settings, containers, authority);
-  const recovery = founding ? founded(disk.recovery, network, settings) : disk.recovery;
+  const recovery = origin.founds ? founded(disk.recovery, network, settings) : disk.recovery;
 
   const ended = Promise.withResolvers<string>(), serving = Promise.withResolvers<void>();
   const api = createApi(dir, settings, clients, log, serving);
+  let caughtUp = false;
   const lifecycle = (event: Lifecycle): void => {
+    if (event.type === 'durable') return become('member');
     log(describe(event));
-    if (event.type === 'caught-up') {
-      if (settings.join !== null) writeSettings(dir, { ...settings, join: null });
-      api.start(authorityOf(peer.state()));
+    if (event.type === 'caught-up') caughtUp = true;
+    if (event.type !== 'stopped') return;
+    if (event.reason === leftReason) become('left');
+    ended.resolve(event.reason);
+  };
+  const become = (membership: Membership): void => {
+    if (membership !== settings.membership || settings.join !== null) {
+      writeSettings(dir, { ...settings, join: null, membership });
     }
-    if (event.type === 'stopped') ended.resolve(event.reason);
   };
   const peer = createPeer(ports, config, recovery, lifecycle);
-  events.open((event) => peer.deliver(event));
+  api.start(authority);
+  events.open((event) => {
+    peer.deliver(event);
+    if (caughtUp && !api.started()) api.start(authorityOf(peer.state()));
+  });
   peer.start();
-  api.start(authority ?? readAuthority(dir));
   return {
     peer, id: network.peerId, serving: serving.promise, ended: ended.promise,
     async close() {
@@ -91,34 +102,72 @@ export async function startPeer(dir: string, settings: Settings,
   };
 }
 
+interface Inbox {
+  deliver(event: PeerEvent): void;
+  open(to: (event: PeerEvent) => void): void;
+  shut(): void;
+}
+
 /** Holds events back until the peer exists, then hands them over one at a time. */
-function createInbox(): { deliver: (event: PeerEvent) =>
-  void; open(to: (event: PeerEvent) => void): void; shut(): void } {
+function createInbox(): Inbox {
   const waiting: PeerEvent[] = [];
   let target: ((event: PeerEvent) => void) | null = null, shut = false, busy = false;
   const deliver = (event: PeerEvent): void => {
     if (shut) return;
-    if (target === null || busy) return void waiting.push(event);
+    waiting.push(event);
+    if (target !== null && !busy) work(target);
+  };
+  const work = (to: (event: PeerEvent) => void): void => {
     busy = true;
-    for (let next: PeerEvent | undefined = event; next !== undefined; next = waiting.shift()) target(next);
+    try {
+      for (let next = waiting.shift(); next !== undefined && !shut; next = waiting.shift()) to(next);
+    } catch (error) {
+      // A broken invariant ends the process, whatever the library does with it that called us.
+      shut = true;
+      setImmediate(() => { throw error; });
+    }
     busy = false;
   };
   return {
     deliver,
     open(to) {
       target = to;
-      const first = waiting.shift();
-      if (first !== undefined) deliver(first);
+      work(to);
     },
     shut() { shut = true; },
   };
+}
+
+interface Origin { readonly founds: boolean; readonly authority: KeyPair | null }
+
+/**
+ * Whether this peer founds a cluster, and the CA as far as it is known here. A CA that is kept is the
+ * cluster's own, unless this peer is about to join another one.
+ */
+async function originOf(dir: string, settings: Settings, { log }: DiskRecovery): Promise<Origin> {
+  const empty = log.entries.length === 0 && log.snapshot.members.length === 0;
+  const { join: through, membership } = settings;
+  if (!empty && through !== null && membership === 'member') {
+    throw new Error(`${dir} already holds a peer of a cluster; \`shoal start --dir ${dir}\` brings it back`);
+  }
+  if (!empty && membership !== 'left') return { founds: false, authority: readAuthority(dir) };
+  if (through !== null && membership !== 'left') return { founds: false, authority: null };
+  if (membership !== 'none') {
+    const what = membership === 'left' ? 'has left its cluster'
+      : 'was a member of a cluster, and its log is gone';
+    throw new Error(`the peer in ${dir} ${what}; to let it in again: \`shoal token create\` on another peer, `
+      + 'then `shoal join` here');
+  }
+  const authority = readAuthority(dir) ?? await createAuthority(settings.name);
+  keepAuthority(dir, authority);
+  return { founds: true, authority };
 }
 
 /** Serves the API as soon as there is a CA to serve it under: from disk, from founding, or from the state. */
 function createApi(
   dir: string, settings: Settings, clients: Clients, log: (line: string) => void,
   serving: { resolve: () => void; reject: (error: unknown) => void },
-): { start(authority: KeyPair | null): void } {
+): { start(authority: KeyPair | null): void; started(): boolean } {
   let started = false;
   async function run(authority: KeyPair): Promise<void> {
     keepAuthority(dir, authority);
@@ -140,12 +189,8 @@ function createApi(
       started = true;
       run(authority).then(serving.resolve, serving.reject);
     },
+    started: () => started,
   };
-}
-
-function isNew(recovery: DiskRecovery): boolean {
-  const { log } = recovery;
-  return log.entries.length === 0 && log.snapshot.members.length === 0;
 }
 
 function founded(recovery: DiskRecovery, network: { self: unknown; addresses(): readonly string[] },
@@ -194,7 +239,7 @@ function traceTo(log: (line: string) => void): Ports['trace']['event'] {
   };
 }
 
-function describe(event: Lifecycle): string {
+function describe(event: Exclude<Lifecycle, { type: 'durable' }>): string {
   switch (event.type) {
     case 'joining': return `joining the cluster through ${event.address}`;
     case 'member': return 'member of the cluster; catching up';

@@ -1,7 +1,9 @@
 // What a peer is started with, kept in DIR/settings.json from its first start on, so that
 // `shoal start --dir DIR` brings the same peer back. A flag given later wins over what is kept.
 
-import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import {
+  closeSync, existsSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, writeSync,
+} from 'node:fs';
 import { availableParallelism, hostname, networkInterfaces, totalmem } from 'node:os';
 import { join } from 'node:path';
 
@@ -18,9 +20,16 @@ export interface Settings {
   readonly runtime: RuntimeChoice;
   readonly cpuMilli: number;
   readonly memoryBytes: number;
-  /** Set while a peer has not been admitted yet. */
+  /** Set until the peer's own disk knows that it is a member. */
   readonly join: { readonly address: string; readonly token: string } | null;
+  readonly membership: Membership;
 }
+
+/**
+ * `member`: the log in this directory is a member's; where it is missing it was lost, and a new cluster in
+ * its place would be taken for the old one by those that know this peer. `left`: the peer was taken out.
+ */
+export type Membership = 'none' | 'member' | 'left';
 
 export const peerPortDefault = 7_443, apiPortDefault = 6_443;
 
@@ -29,7 +38,7 @@ export function defaultSettings(): Settings {
   return {
     name: hostname().toLowerCase(), hostIP, listen: `0.0.0.0:${peerPortDefault}`, apiHosts: ['0.0.0.0'],
     apiPort: apiPortDefault, runtime: 'auto', cpuMilli: availableParallelism() * 1000,
-    memoryBytes: totalmem(), join: null,
+    memoryBytes: totalmem(), join: null, membership: 'none',
   };
 }
 
@@ -48,7 +57,11 @@ export function readSettings(dir: string): Settings | null {
 export function writeSettings(dir: string, settings: Settings): void {
   mkdirSync(dir, { recursive: true, mode: 0o700 });
   const path = join(dir, 'settings.json');
-  writeFileSync(`${path}.new`, `${JSON.stringify(settings, null, 2)}\n`, { mode: 0o600 });
+  // Whole or not at all, also when power fails just then.
+  const file = openSync(`${path}.new`, 'w', 0o600);
+  writeSync(file, `${JSON.stringify(settings, null, 2)}\n`);
+  fsyncSync(file);
+  closeSync(file);
   renameSync(`${path}.new`, path);
 }
 

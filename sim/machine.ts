@@ -158,7 +158,7 @@ export function jumpClock(machine: Machine, clock: SimClock, plan: FaultPlan): v
 
 function follow(world: MachineWorld, machine: Machine, life: Life, event: Lifecycle): void {
   switch (event.type) {
-    case 'joining': case 'caught-up': return;
+    case 'joining': case 'caught-up': case 'durable': return;
     case 'member':
       life.member = true;
       return;

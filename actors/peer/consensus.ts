@@ -52,6 +52,8 @@ export interface Consensus {
   readIndex(done: (index: Index | null) => void): void;
   disk(event: DiskEvent): void;
   describe(): LogDescription;
+  /** Everything up to here is on this peer's own stable storage. */
+  durable(): Index;
   /** The entries that a member asked for by repair. */
   entriesFrom(first: Index, bytesMax: number): CommittedRange | 'compacted';
   termAt(index: Index): Term | null;
@@ -68,7 +70,7 @@ export function createConsensus(core: Core, recovery: LogRecovery, hooks: Consen
   const log = createLog({ self: core.self, bounds }, recovery, core.random);
   const inbox: { readonly event: LogEvent; readonly batch: Batch | null }[] = [];
   const readers = new Map<number, (index: Index | null) => void>();
-  let stepping = false, noting = false;
+  let stepping = false, noting = false, broken = false;
   let lastRead = 0;
   /** The members as of the last applied entry, for the meta of snapshots of the state. */
   let appliedMembers: readonly LogMember[] = recovery.snapshot.members;
@@ -85,6 +87,7 @@ export function createConsensus(core: Core, recovery: LogRecovery, hooks: Consen
   }
 
   function execute(effect: LogEffect, batch: Batch | null): void {
+    if (broken) return;
     switch (effect.type) {
       case 'send': return hooks.send(effect.to, { kind: 'log', message: effect.message });
       case 'persist': return core.ports.disk.write(effect);
@@ -148,6 +151,8 @@ export function createConsensus(core: Core, recovery: LogRecovery, hooks: Consen
   function install(meta: SnapshotMeta, data: Uint8Array): void {
     const next = decodeState(data);
     if ('refusal' in next) {
+      // What the log would write next is this very snapshot.
+      broken = true;
       hooks.failed(`a snapshot at index ${meta.index} can't be read: ${next.refusal}; nothing was changed`);
       return;
     }
@@ -200,6 +205,7 @@ export function createConsensus(core: Core, recovery: LogRecovery, hooks: Consen
       }
     },
     describe: () => describe(log),
+    durable: () => log.durable.index,
     entriesFrom: (first, bytesMax) => log.entries.committedFrom(first, bytesMax),
     termAt: (index) => log.entries.termAt(index),
     snapshotNow,

@@ -105,19 +105,28 @@ function createTimers(ports: Ports): Timers {
 /** Work deferred in one event, its own deferrals included; more means a loop that feeds itself. */
 const deferralsMax = 1_000_000;
 
-export interface Deferrals { defer(work: () => void): void; drain(): void }
+export interface Deferrals {
+  defer(work: () => void): void;
+  drain(): void;
+  /** Nothing that was deferred, or will be, runs any more. */
+  clear(): void;
+}
 
 function createDeferrals(): Deferrals {
-  let queue: (() => void)[] = [];
+  let queue: (() => void)[] = [], over = false;
   return {
-    defer(work) { queue.push(work); },
+    defer(work) { if (!over) queue.push(work); },
     drain() {
       for (let rounds = 0; queue.length > 0; rounds += queue.length) {
         assert(rounds < deferralsMax, 'deferred work feeds itself');
         const batch = queue;
         queue = [];
-        for (const work of batch) work();
+        for (const work of batch) if (!over) work();
       }
+    },
+    clear() {
+      over = true;
+      queue = [];
     },
   };
 }

@@ -2,8 +2,8 @@
 // no longer sends to them: for a while they are still let in, get the commit feed, and may pull what they
 // missed.
 //
-// What always holds: for all else they are strangers from the moment the log says so; one that comes back as a
-// member is none of these; each is forgotten after `departureMs`.
+// What always holds: for all else they are strangers from the moment the log says so; one that comes back as
+// a member is none of these; each is forgotten after `departureMs`.
 
 import type { PeerId } from '../../cluster/ids.ts';
 import { limits } from '../../cluster/limits.ts';

@@ -4,7 +4,7 @@
 // What always holds: no part calls another while the hub is being put together.
 
 import { index, nodeName } from '../../cluster/ids.ts';
-import type { PeerId, Term } from '../../cluster/ids.ts';
+import type { Index, PeerId, Term } from '../../cluster/ids.ts';
 import type { LogDescription } from '../../cluster/log/log.ts';
 import type { LogMember } from '../../cluster/log/types.ts';
 import type { JoinMessage, PeerMessage } from '../../cluster/messages.ts';
@@ -54,6 +54,7 @@ export interface HubHooks {
   phase(): string;
   member(): void;
   caughtUp(): void;
+  durable(): void;
   leads(leads: boolean, term: Term): void;
   stop(reason: string): void;
 }
@@ -66,6 +67,8 @@ export interface Hub {
   known: readonly LogMember[];
   /** When this peer last heard from the leader; null: not since it started. */
   freshMs: number | null;
+  /** Once this is on its own disk, a peer is a member for good; null: it is, or it is not caught up yet. */
+  settlesAt: Index | null;
   /** What others were last told of this peer's readiness. */
   announced: boolean | null;
   /** Addresses by beat, newest. */
@@ -88,7 +91,7 @@ export interface Hub {
 export function createHub(core: Core, timers: Timers, recovery: DiskRecovery, hooks: HubHooks): Hub {
   const hub: Hub = {
     core, hooks, view: { role: 'learner', term: 0 as Term, leader: null, ready: false },
-    known: recovery.log.snapshot.members, freshMs: null, announced: null, seen: new Map(),
+    known: recovery.log.snapshot.members, freshMs: null, settlesAt: null, announced: null, seen: new Map(),
     departures: createDepartures(core, () => membersChanged(hub, hub.known)),
   } as unknown as Hub;
   hub.consensus = joinConsensus(hub, recovery);
@@ -281,10 +284,19 @@ export function follow(hub: Hub): void {
     if (hooks.phase() !== 'following') return;
     if (result === 'stale') return core.arm('follow', catchUpRetryMs, () => follow(hub));
     hub.freshMs = core.now();
+    hub.settlesAt = index(core.state.revision);
     hooks.caughtUp();
     hub.workers.caughtUp();
     announceReadiness(hub);
+    settle(hub);
   });
+}
+
+/** What was applied may still be on its way to the disk. */
+export function settle(hub: Hub): void {
+  if (hub.settlesAt === null || hub.consensus.durable() < hub.settlesAt) return;
+  hub.settlesAt = null;
+  hub.hooks.durable();
 }
 
 // ── actors and clients ───────────────────────────────────────────────────────────────────────────────────

@@ -13,7 +13,7 @@ import type {
 import { decodeFeed, decodeMessage, isRefusal } from '../../cluster/wire.ts';
 import type { Core, Timers } from './core.ts';
 import { committedFact } from './consensus.ts';
-import { announceReadiness, createHub, describeLog, follow, send, statusOf } from './hub.ts';
+import { announceReadiness, createHub, describeLog, follow, send, settle, statusOf } from './hub.ts';
 import type { Hub, HubHooks } from './hub.ts';
 import type { PeerStatus } from './status.ts';
 
@@ -41,7 +41,10 @@ export function createParts(core: Core, timers: Timers, recovery: DiskRecovery, 
       if (hooks.phase() === 'following') follow(hub);
       else hub.joining.start();
     },
-    disk: (event) => hub.consensus.disk(event),
+    disk(event) {
+      hub.consensus.disk(event);
+      settle(hub);
+    },
     network: (event) => network(hub, event),
     clients: (event) => hub.serving.event(event),
     containers: (event) => containers(hub, event),

@@ -69,7 +69,8 @@ export function createServing(core: Core, parts: ServingParts): Serving {
       return respond(incoming.id, unavailableResponse('no leader confirmed what this write depends on'));
     }
     if (read === 'stale' && core.state.revision === 0) {
-      return respond(incoming.id, unavailableResponse('this peer has not learned the state of the cluster yet'));
+      return respond(incoming.id,
+        unavailableResponse('this peer has not learned the state of the cluster yet'));
     }
     const result = handle(incoming, core.state, context());
     switch (result.type) {

@@ -5,7 +5,7 @@
 
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { availableParallelism, totalmem } from 'node:os';
@@ -23,6 +23,7 @@ import type { Client } from './client.ts';
 import { hello } from './hello.ts';
 import { createProgress } from './progress.ts';
 import type { Progress } from './progress.ts';
+import { runningPeer } from './pid.ts';
 import { removePods } from './remove-pods.ts';
 import { makeToken } from './token.ts';
 
@@ -36,41 +37,59 @@ export interface DevFlags {
 
 const peersMax = 20, startTimeoutMs = 90_000, stopTimeoutMs = 30_000;
 
+interface Session {
+  readonly dir: string;
+  readonly flags: DevFlags;
+  readonly progress: Progress;
+  readonly children: Map<string, ChildProcess>;
+  /** No peer is started any more. */
+  stopping: boolean;
+}
+
+const homeOf = ({ dir }: Session, n: number): string => join(dir, `peer-${n}`);
+
 export async function dev(flags: DevFlags): Promise<void> {
   if (flags.peers < 1 || flags.peers > peersMax) throw new Error(`--peers takes 1 to ${peersMax}`);
-  const dir = resolve(flags.dir), progress = createProgress();
-  mkdirSync(dir, { recursive: true, mode: 0o700 });
-  const children = new Map<string, ChildProcess>();
-  const ending = stopOnSignal();
+  const session: Session = {
+    dir: resolve(flags.dir), flags, progress: createProgress(), children: new Map(), stopping: false,
+  };
+  for (let n = 1; n <= flags.peers; n++) {
+    const pid = runningPeer(homeOf(session, n));
+    if (pid !== null) {
+      throw new Error(`peer-${n} in ${session.dir} is running already, as process ${pid}; `
+        + 'stop it first, or choose another --dir and --api-port');
+    }
+  }
+  mkdirSync(session.dir, { recursive: true, mode: 0o700 });
+  const ending = stopOnSignal(session);
   try {
-    const work = run(dir, flags, children, progress);
-    await Promise.race([work, ending]);
+    await Promise.race([run(session), ending]);
     await ending;
   } finally {
-    progress.step('stopping the peers and their pods');
-    await stopAll(dir, flags.peers, children);
-    progress.done('stopped');
+    session.stopping = true;
+    session.progress.step('stopping the peers and their pods');
+    await stopAll(session);
+    session.progress.done('stopped');
   }
   process.exit(process.exitCode ?? 0);
 }
 
-async function run(dir: string, flags: DevFlags, children: Map<string, ChildProcess>,
-  progress: Progress): Promise<void> {
+async function run(session: Session): Promise<void> {
+  const { dir, flags, progress } = session;
   const runtime = flags.runtime === 'auto' ? (await probeDocker() === null ? 'process' : 'docker')
     : flags.runtime;
   progress.step(`starting peer-1 (containers: ${
     runtime === 'docker' ? 'Docker' : 'processes, no Docker engine is used'})`);
-  await prepare(dir, 1, flags, runtime, null);
-  await launch(dir, 'peer-1', children);
-  const client = openClient({ kubeconfig: join(dir, 'peer-1', 'kubeconfig') });
+  await prepare(session, 1, runtime, null);
+  await launch(session, 'peer-1');
+  const client = openClient({ kubeconfig: join(homeOf(session, 1), 'kubeconfig') });
   for (let n = 2; n <= flags.peers; n++) {
     progress.step(`starting peer-${n}`);
-    const known = readSettings(join(dir, `peer-${n}`));
-    const through = known !== null && known.join === null ? null
-      : { address: readSettings(join(dir, 'peer-1'))?.listen ?? '',
+    const through = readSettings(homeOf(session, n))?.membership === 'member' ? null
+      : { address: readSettings(homeOf(session, 1))?.listen ?? '',
         token: await makeToken(client, 3_600_000) };
-    await prepare(dir, n, flags, runtime, through);
-    await launch(dir, `peer-${n}`, children);
+    await prepare(session, n, runtime, through);
+    await launch(session, `peer-${n}`);
   }
   await writeContexts(dir, flags);
   await nodesReady(client, flags.peers, progress);
@@ -82,9 +101,7 @@ async function run(dir: string, flags: DevFlags, children: Map<string, ChildProc
 /** A Deployment that comes before its nodes are ready would crowd on the first. */
 async function nodesReady(client: Client, wanted: number, progress: Progress): Promise<void> {
   for (const deadline = Date.now() + startTimeoutMs; ;) {
-    const { items } = await client.json<{ items: Node[] }>('GET', '/api/v1/nodes');
-    const ready = items.filter(({ status }) =>
-      status?.conditions?.some(({ type, status: value }) => type === 'Ready' && value === 'True')).length;
+    const ready = await readyNodes(client);
     progress.step(`waiting for the nodes: ${ready} of ${wanted} ready`);
     if (ready >= wanted) return;
     if (Date.now() > deadline) throw new Error(`only ${ready} of ${
@@ -93,26 +110,39 @@ async function nodesReady(client: Client, wanted: number, progress: Progress): P
   }
 }
 
+/** None while nobody leads: peers that start again need a moment to find each other. */
+async function readyNodes(client: Client): Promise<number> {
+  const { status, body } = await client.send('GET', '/api/v1/nodes');
+  if (status !== 200) return 0;
+  return (JSON.parse(body) as { items: Node[] }).items.filter(({ status: { conditions } = {} }) =>
+    conditions?.some(({ type, status: value }) => type === 'Ready' && value === 'True')).length;
+}
+
 /** The settings of peer n, kept from an earlier run where there was one. */
-async function prepare(dir: string, n: number, flags: DevFlags, runtime: RuntimeChoice,
+async function prepare(session: Session, n: number, runtime: RuntimeChoice,
   through: Settings['join']): Promise<void> {
-  const home = join(dir, `peer-${n}`), known = readSettings(home);
+  const { flags } = session, home = homeOf(session, n), known = readSettings(home);
   // Every peer has a loopback address of its own, so that node ports don't collide. Only Linux has them all.
   const hostIP = process.platform === 'linux' ? `127.0.0.${n}` : '127.0.0.1';
+  const apiPort = flags.apiPort + n - 1;
   writeSettings(home, {
-    name: `peer-${n}`, hostIP, listen: known?.listen ?? `127.0.0.1:${await freePort()}`,
-    apiHosts: hostIP === '127.0.0.1' ? [hostIP] : ['127.0.0.1', hostIP], apiPort: flags.apiPort + n - 1,
-      runtime,
+    name: `peer-${n}`, hostIP, listen: known?.listen ?? `127.0.0.1:${await choosePort(apiPort + 1_000)}`,
+    apiHosts: hostIP === '127.0.0.1' ? [hostIP] : ['127.0.0.1', hostIP], apiPort, runtime,
     cpuMilli: availableParallelism() * 1000, memoryBytes: Math.floor(totalmem() / flags.peers),
-    join: through,
+    join: through, membership: known?.membership ?? 'none',
   });
 }
 
-function freePort(): Promise<number> {
+/** This one if it is free: unlike one that the system chooses, no outgoing connection will take it later. */
+async function choosePort(wanted: number): Promise<number> {
+  return await freePort(wanted).catch(() => freePort(0));
+}
+
+function freePort(wanted: number): Promise<number> {
   return new Promise((done, fail) => {
     const server = createServer();
     server.once('error', fail);
-    server.listen(0, '127.0.0.1', () => {
+    server.listen(wanted, '127.0.0.1', () => {
       const { port } = server.address() as AddressInfo;
       server.close(() => done(port));
     });
@@ -120,7 +150,8 @@ function freePort(): Promise<number> {
 }
 
 /** Starts one peer and waits until it serves its API. Its output goes to DIR/peer-i/log.txt. */
-function launch(dir: string, name: string, children: Map<string, ChildProcess>): Promise<void> {
+function launch({ dir, children, stopping }: Session, name: string): Promise<void> {
+  if (stopping) return Promise.reject(new Error('interrupted'));
   const home = join(dir, name), entry = fileURLToPath(new URL(`./shoal${extension}`, import.meta.url));
   return new Promise((done, fail) => {
     // Its own process group: Ctrl-C reaches `dev` alone, which then stops the peers in order.
@@ -141,6 +172,7 @@ function launch(dir: string, name: string, children: Map<string, ChildProcess>):
       clearTimeout(timer);
       done();
     });
+    child.on('error', fail);
     child.on('exit', (code, signal) => {
       clearTimeout(timer);
       children.delete(name);
@@ -176,19 +208,29 @@ function printNext(dir: string, flags: DevFlags): void {
   ].join('\n'));
 }
 
-function stopOnSignal(): Promise<void> {
+/** Resolves on the first signal; the second ends everything at once. */
+function stopOnSignal({ children }: Session): Promise<void> {
+  let told = false;
   return new Promise((done) => {
-    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => done());
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+      process.on(signal, () => {
+        done();
+        if (told) {
+          for (const child of children.values()) child.kill('SIGKILL');
+          process.exit(1);
+        }
+        told = true;
+      });
+    }
   });
 }
 
 /** Asks each peer to stop, makes those stop that don't, then removes what they ran. */
-async function stopAll(dir: string, peers: number, children: Map<string, ChildProcess>): Promise<void> {
-  await Promise.all([...children.values()].map((child) => stopChild(child)));
-  for (let n = 1; n <= peers; n++) {
-    const home = join(dir, `peer-${n}`);
-    if (startedByHand(home)) console.log(`peer-${n} was started by hand and goes on: process ${
-      readPid(home)}`);
+async function stopAll(session: Session): Promise<void> {
+  await Promise.all([...session.children.values()].map((child) => stopChild(child)));
+  for (let n = 1; n <= session.flags.peers; n++) {
+    const home = homeOf(session, n), pid = runningPeer(home);
+    if (pid !== null) console.log(`peer-${n} was started by hand and goes on: process ${pid}`);
     else await removePods(home, (line) => console.log(`peer-${n}: ${line}`));
   }
 }
@@ -203,20 +245,4 @@ function stopChild(child: ChildProcess): Promise<void> {
     });
     child.kill('SIGTERM');
   });
-}
-
-function readPid(home: string): number {
-  const path = join(home, 'pid');
-  return existsSync(path) ? Number(readFileSync(path, 'utf8')) : 0;
-}
-
-function startedByHand(home: string): boolean {
-  const pid = readPid(home);
-  if (pid === 0) return false;
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
-  }
 }

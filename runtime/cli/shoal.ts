@@ -3,7 +3,7 @@
 // siblings.
 // What always holds: exit code 0 done, 1 failed (with one line that says why), 2 called wrongly.
 
-import { Command, Option } from 'commander';
+import { Command, InvalidArgumentError, Option } from 'commander';
 import { version } from '../version.ts';
 import { defaultDir } from '../settings.ts';
 import { dev } from './dev.ts';
@@ -20,9 +20,12 @@ const program = new Command('shoal')
   .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'shoal: ')) })
   .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2));
 
+// Whoever read the output may be gone: `shoal status | head -1`.
+for (const out of [process.stdout, process.stderr]) out.on('error', () => undefined);
+
 function number(text: string): number {
   const value = Number(text);
-  if (!Number.isInteger(value) || value < 0) throw new Error(`not a whole number: ${text}`);
+  if (!Number.isInteger(value) || value < 0) throw new InvalidArgumentError(`not a whole number: ${text}`);
   return value;
 }
 
@@ -38,8 +41,7 @@ function peerFlags(command: Command): Command {
     .option('--cpu <milli>', 'what pods may request in all, in thousandths of a core', number)
     .option('--memory <bytes>', 'what pods may request in all', number)
     .addOption(new Option('--runtime <name>', 'what runs containers (default: auto)')
-      .choices(['auto', 'docker', 'process']))
-    .addOption(new Option('--stop-pods', 'stop all pods when the peer is stopped').hideHelp());
+      .choices(['auto', 'docker', 'process']));
 }
 
 /** Where to find a running peer. */

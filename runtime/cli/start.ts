@@ -1,12 +1,13 @@
 // `shoal start` and `shoal join`: one peer in the foreground, until a signal, its leaving, or its disk's
 // failure.
 
-import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { mkdirSync, rmSync } from 'node:fs';
 import { join as joinPath } from 'node:path';
+import { leftReason } from '../../actors/peer/departures.ts';
 import { startPeer } from '../main.ts';
-import type { RunningPeer } from '../main.ts';
-import { defaultSettings, readSettings, writeSettings } from '../settings.ts';
+import { defaultSettings, readSettings } from '../settings.ts';
 import type { RuntimeChoice, Settings } from '../settings.ts';
+import { runningPeer } from './pid.ts';
 import { removePods } from './remove-pods.ts';
 
 export interface StartFlags {
@@ -19,7 +20,6 @@ export interface StartFlags {
   readonly cpu?: number;
   readonly memory?: number;
   readonly runtime?: RuntimeChoice;
-  readonly stopPods?: boolean;
 }
 
 export async function start(flags: StartFlags): Promise<void> {
@@ -31,12 +31,14 @@ export async function join(address: string, flags: StartFlags & { readonly token
     throw new Error('not a token: six characters, a dot, sixteen characters, as `shoal token create` prints');
   }
   if (!/^.+:\d+$/.test(address)) throw new Error(`not an address: ${address}; it reads host:port`);
-  const known = readSettings(flags.dir);
-  if (known !== null && known.join === null && existsSync(joinPath(flags.dir, 'log'))) {
-    throw new Error(`${flags.dir} already holds a peer of a cluster; \`shoal start --dir ${
-      flags.dir}\` brings it back`);
+  refuseTwice(flags.dir);
+  const settings = merged(flags, { address, token: flags.token });
+  if (settings.membership !== 'left') return run(flags, settings);
+  // What it held of the cluster that it left is of no use in any other, nor in that one.
+  for (const name of ['log', 'tls', 'kubeconfig']) {
+    rmSync(joinPath(flags.dir, name), { recursive: true, force: true });
   }
-  await run(flags, merged(flags, { address, token: flags.token }));
+  return run(flags, { ...settings, membership: 'none' });
 }
 
 /** Defaults, then what the directory keeps, then flags. */
@@ -52,7 +54,11 @@ function merged(flags: StartFlags, through: Settings['join']): Settings {
     memoryBytes: flags.memory ?? known.memoryBytes,
     runtime: flags.runtime ?? known.runtime,
     join: through ?? known.join,
+    membership: known.membership,
   };
+  if (known.membership === 'member' && settings.name !== known.name) {
+    throw new Error(`the cluster knows this peer as "${known.name}"; a member keeps its name`);
+  }
   if (!/^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$/.test(settings.name)) {
     throw new Error(`"${
       settings.name}" can't be a node's name: lower-case letters, digits, '-' and '.' only; use --name`);
@@ -63,25 +69,32 @@ function merged(flags: StartFlags, through: Settings['join']): Settings {
 async function run(flags: StartFlags, settings: Settings): Promise<void> {
   mkdirSync(flags.dir, { recursive: true, mode: 0o700 });
   refuseTwice(flags.dir);
-  writeSettings(flags.dir, settings);
   const log = (line: string): void => console.log(`${settings.name}: ${line}`);
   const running = await startPeer(flags.dir, settings, log);
   log(`peer ${running.id} listens on ${settings.listen}`);
-  running.serving.then(() => process.send?.({ type: 'serving' }), (error: unknown) => {
-    log(`the API can't be served: ${error instanceof Error ? error.message : String(error)}`);
-    process.kill(process.pid, 'SIGTERM');
-  });
-  const why = await Promise.race([running.ended, signalled()]);
-  await stop(running, flags, log);
-  if (why !== null) process.exitCode = why.startsWith('left') ? 0 : 1;
+  const parent = process.send !== undefined;
+  const unserved = running.serving.then(() => {
+    if (process.connected) process.send?.({ type: 'serving' });
+    return forever;
+  }, (error: unknown) => `the API can't be served: ${
+    error instanceof Error ? error.message : String(error)}`);
+  const why = await Promise.race([running.ended, unserved, signalled(), ...parent ? [orphaned()] : []]);
+  if (why !== null) log(why);
+  await running.close();
+  // A peer that has left, or that nobody looks after any more, leaves nothing behind.
+  if (why === leftReason || why === orphan) await removePods(flags.dir, log);
+  log('stopped');
+  process.exitCode = why === null || why === leftReason ? 0 : 1;
   // Libraries may hold sockets that nobody waits for any more.
   process.exit();
 }
 
-async function stop(running: RunningPeer, flags: StartFlags, log: (line: string) => void): Promise<void> {
-  await running.close();
-  if (flags.stopPods === true) await removePods(flags.dir, log);
-  log('stopped');
+const forever = new Promise<never>(() => undefined);
+const orphan = 'whoever started this peer is gone';
+
+/** Resolves when the process that started this one, and talks to it, ends. */
+function orphaned(): Promise<string> {
+  return new Promise((done) => process.on('disconnect', () => done(orphan)));
 }
 
 /** Resolves with null on the first SIGTERM or SIGINT; a second one ends the process at once. */
@@ -97,18 +110,8 @@ function signalled(): Promise<null> {
 }
 
 function refuseTwice(dir: string): void {
-  const path = joinPath(dir, 'pid');
-  if (!existsSync(path)) return;
-  const pid = Number(readFileSync(path, 'utf8'));
-  if (pid === process.pid || !isPeer(pid)) return;
-  throw new Error(`the peer in ${dir} is running already, as process ${pid}`);
-}
-
-function isPeer(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return !existsSync('/proc/self') || readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('shoal');
-  } catch {
-    return false;
+  const pid = runningPeer(dir);
+  if (pid !== null && pid !== process.pid) {
+    throw new Error(`the peer in ${dir} is running already, as process ${pid}`);
   }
 }

@@ -40,8 +40,8 @@ for (const peers of [2, 3, 4]) {
       untilLeft(scene, number);
       const asked = other(scene, number);
       scene.until('four ready on the others',
-        () => scene.pods().filter((pod) => isReady(pod) && pod.spec.nodeName !== `peer-${number}`).length === 4,
-        20_000);
+        () => 4 === scene.pods()
+          .filter((pod) => isReady(pod) && pod.spec.nodeName !== `peer-${number}`).length, 20_000);
       assert.is(podsOnNode(scene.world.checker.history.state, nodeName(`peer-${number}`)).length, 0);
       accepted(scene.call(asked, 'POST', configMapsPath, configMap('after')), 201);
       assert.not(names(scene).includes(`peer-${number}`));

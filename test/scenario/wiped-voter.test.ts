@@ -24,6 +24,10 @@ for (const seed of [1, 2, 3, 4]) {
     scene.until('it no longer votes', () => !voters(scene).includes(wiped.name), 10_000);
     scene.until('it votes again', () => voters(scene).length === 3, 20_000);
     accepted(scene.call(wiped.number, 'GET', `${configMapsPath}/before`), 200);
+    // What it says now is not taken for what it said in its former life.
+    for (const name of ['one', 'two', 'three']) {
+      accepted(scene.call(wiped.number, 'POST', configMapsPath, configMap(name)), 201);
+    }
     scene.settle();
     assert.equal(voters(scene), ['peer-1', 'peer-2', 'peer-3']);
   });

@@ -18,7 +18,8 @@ const admit = (one: LogMember, renews = false): Wish => ({ kind: 'admit', member
 function decide(members: readonly LogMember[], wish: Wish, dead: readonly string[] = []): unknown {
   const live = new Set(members.map((each) => each.id).filter((each) => !dead.map(id).includes(each)));
   const next = granted(members, wish, id('a'), live, new Map(members.map((each) => [each.id, index(9)])));
-  return typeof next === 'string' ? next : next.map(({ name, voter }) => `${name}${voter ? '*' : ''}`).join(' ');
+  return typeof next === 'string' ? next
+    : next.map(({ name, voter }) => `${name}${voter ? '*' : ''}`).join(' ');
 }
 
 const three = [member('a'), member('b'), member('c')], pair = [member('a'), member('b', false)];
