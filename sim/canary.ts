@@ -1,6 +1,7 @@
 // Canaries: bugs put into one run on purpose, so that it is known that the oracles sing.
 // They are made of the simulator's own ports; the core has no switch for any of them.
 
+import { place } from '../cluster/state/indexes.ts';
 import { mutable } from '../cluster/state/state.ts';
 import type { DiskEvent, DiskPort } from '../cluster/ports.ts';
 import type { State } from '../cluster/state/state.ts';
@@ -41,7 +42,9 @@ export function spoilDisk(
 
 /** Takes one object out of the state behind everybody's back. True if there was one. */
 export function spoilState(state: State): boolean {
-  const { objects } = mutable(state);
+  const { objects } = state;
   const key = [...objects.keys()].find((each) => each.startsWith('core/configmaps/'));
-  return key !== undefined && objects.delete(key);
+  if (key === undefined) return false;
+  place(mutable(state), key, null);
+  return true;
 }

@@ -1,17 +1,20 @@
-// Who uses the cluster in a run: users with applications, users that run jobs, users that share registers,
-// and informers. What always holds: what they ask for fits the machines, even while a rollout has pods to
-// spare, so that everything wanted can come about once faults are over.
+// Who uses the cluster in a run: users with applications, with namespaces, with jobs; users that share
+// registers; readers of logs, informers, an operator. What always holds: what they ask for fits the machines,
+// even while a rollout has pods to spare, so that everything wanted can come about once faults are over.
 
 import { createRandom, hash32, hashText } from '../cluster/random.ts';
 import { machineCapacity } from './machine.ts';
 import { createUserClient } from './users/client.ts';
 import { startDeployer } from './users/deployer.ts';
 import { startJobber } from './users/jobber.ts';
+import { startOperator } from './users/operator.ts';
+import { startReader } from './users/reader.ts';
 import { startRegistrar } from './users/registrar.ts';
+import { startTenant } from './users/tenant.ts';
 import { startWatcher } from './users/watcher.ts';
 import type { World } from './world.ts';
 
-const deployers = 3, jobbers = 2, registrars = 3;
+const deployers = 3, jobbers = 2, registrars = 3, tenants = 1, readers = 1;
 /** Of all machines' processors: what applications ask for together. The rest is for jobs and rollouts. */
 const applicationsPercent = 60;
 const jobCpuMilli = 100;
@@ -43,6 +46,15 @@ export function startUsers(world: World): void {
   for (let n = 1; n <= registrars; n += 1) {
     startRegistrar(client(`registrar-${n}`), { registers, oracle: checker.clients, ...during });
   }
+  for (let n = 1; n <= tenants; n += 1) {
+    startTenant(client(`tenant-${n}`), { name: `tenant-${n}`, cpuMilli: jobCpuMilli, ...during });
+  }
+  for (let n = 1; n <= readers; n += 1) {
+    startReader(client(`reader-${n}`), { report: world.report, ...during });
+  }
+  // With one machine to cordon there would be nowhere to go.
+  const nodes = world.machines.map(({ name }) => name);
+  if (nodes.length > 1) startOperator(client('operator'), { nodes, ...during });
   watched.forEach(([path, prefix], n) => {
     startWatcher(client(`watcher-${n + 1}`), { path, prefix, oracle: checker.watches });
   });

@@ -34,8 +34,8 @@ export interface ConvergenceView {
 /** Null: everything is as desired. */
 export function unsettled(view: ConvergenceView): Unsettled | null {
   const { history: { state } } = view;
-  const missing = cluster(view) ?? nodes(view, state) ?? workloads(state) ?? pods(state) ?? services(state)
-    ?? running(view, state) ?? routes(view, state);
+  const missing = cluster(view) ?? nodes(view, state) ?? namespaces(state) ?? workloads(state) ?? pods(state)
+    ?? services(state) ?? running(view, state) ?? routes(view, state);
   if (missing !== null) return { oracle: 'converges', what: missing };
   const orphan = orphans(view, state);
   return orphan === null ? null : { oracle: 'no-orphans', what: orphan };
@@ -67,10 +67,17 @@ function nodes({ machines }: ConvergenceView, state: State): string | null {
     if (node === null) return `node ${name} is not registered`;
     const ready = node.status?.conditions?.find(({ type }) => type === 'Ready');
     if (ready?.status !== 'True') return `node ${name} is not ready: ${ready?.reason} ${ready?.message}`;
+    if (node.spec?.unschedulable === true) return `node ${name} is cordoned`;
     const taint = node.spec?.taints?.[0];
     if (taint !== undefined) return `node ${name} has the taint ${taint.key}`;
   }
   return null;
+}
+
+function namespaces(state: State): string | null {
+  const leaving = list(state, resources.namespaces)
+    .find(({ metadata }) => metadata.deletionTimestamp !== undefined);
+  return leaving === undefined ? null : `namespace ${leaving.metadata.name} is being deleted`;
 }
 
 function workloads(state: State): string | null {

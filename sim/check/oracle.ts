@@ -23,6 +23,7 @@ export const oracles = {
   'linearizable': 'a read shows every write that was acknowledged before it began',
   'acknowledged-is-committed': 'what a client was told of is committed, and what it was refused is not',
   'watch-is-history': 'a watch shows the committed changes in order, each once, none left out',
+  'logs-are-true': 'the log of a container, read anywhere, is what it printed, or the beginning of it',
   'answered': 'every request is answered in time',
   'converges': 'once faults are over, what is desired comes about in time',
   'silence': 'once what is desired is there, nobody writes any more',

@@ -37,6 +37,8 @@ export interface UserClient {
   call(call: Call, done: (result: Result | null) => void): void;
   /** A watch; `null` instead of a stream is answered by `refused` with the status. */
   watch(path: string, query: string, stream: Stream, refused: (status: number) => void): void;
+  /** A stream of text that ends by itself: all of it, or `none` where it is refused or breaks off. */
+  stream(path: string, query: string, ears: { whole(text: string): void; none(): void }): void;
   /** After so many milliseconds, while users are still at work. */
   later(ms: number, work: () => void): void;
   readonly random: Random;
@@ -97,6 +99,15 @@ export function createUserClient(world: World, name: string, random: Random): Us
         },
         end: () => stream.ended(),
         broken: () => stream.ended(),
+      });
+    },
+    stream(path, query, { whole, none }) {
+      let text = '';
+      const headersOfStream = { accept: 'application/json' };
+      world.request(pick(), { method: 'GET', path, query, headers: headersOfStream, body: null }, {
+        answer: none, broken: none,
+        chunk(part) { text += part; },
+        end() { whole(text); },
       });
     },
     later(ms, work) { heap.at(heap.nowMs() + ms, work); },

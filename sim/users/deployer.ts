@@ -13,6 +13,9 @@ export interface DeployerOptions {
   readonly nowMs: () => number;
 }
 
+/** What the application prints when it starts, for those who read its log. */
+export const printed = ['starting', 'listening on 8080', 'ready'] as const;
+
 const deployments = '/apis/apps/v1/namespaces/default/deployments';
 const services = '/api/v1/namespaces/default/services';
 const thinkMsMin = 500, thinkMsMax = 25_000, retryMsMax = 1_500;
@@ -101,7 +104,10 @@ function deploymentOf(options: DeployerOptions, replicas: number, { random }: Us
   const slow = random.chance(1, 8);
   const app = {
     name: 'app', image: 'shoal/app:0', resources: requests(cpuMilli), ports: [{ containerPort: 8080 }],
-    env: slow ? [{ name: 'SIM_IGNORE_TERM', value: '1' }] : [],
+    env: [
+      { name: 'SIM_PRINT', value: printed.join('|') }, ...slow ? [{ name: 'SIM_IGNORE_TERM', value: '1' }]
+        : [],
+    ],
   };
   const sidecar = { name: 'sidecar', image: 'shoal/sidecar:1', resources: { requests: { cpu: '10m' } } };
   const init = {

@@ -24,7 +24,11 @@ import type { ConvergenceView } from '../../sim/check/convergence.ts';
 import type { OracleName } from '../../sim/check/oracle.ts';
 import { drawPlan } from '../../sim/faults.ts';
 import type { Canary } from '../../sim/canary.ts';
+import { createRandom } from '../../cluster/random.ts';
 import { awaitSilence, checkAnswered, runPlan } from '../../sim/run.ts';
+import { printed } from '../../sim/users/deployer.ts';
+import { startReader } from '../../sim/users/reader.ts';
+import type { UserClient } from '../../sim/users/client.ts';
 import { calmPlan, createScene, deployment, deploymentsPath } from '../scenario/world.ts';
 import type { Scene } from '../scenario/world.ts';
 
@@ -440,6 +444,26 @@ test('silence: somebody goes on writing', () => {
   write();
   awaitSilence(world, world.heap.nowMs());
   assert.is(world.violation()?.oracle, 'silence');
+});
+
+test('logs-are-true: a line that was never printed', () => {
+  const heard = (text: string): readonly OracleName[] => {
+    const said: OracleName[] = [];
+    const pod = { metadata: { name: 'p' } };
+    const client: UserClient = {
+      name: 'reader', random: createRandom(1), later: (_, work) => { if (said.length === 0) pending.push(work); },
+      call: (_, done) => done({ status: 200, object: { items: [pod] } as never, warning: null, peer: 'peer-1' }),
+      watch() { /* Not of a reader. */ },
+      stream: (_, __, ears) => ears.whole(text),
+    };
+    const pending: (() => void)[] = [];
+    startReader(client, { untilMs: 1, nowMs: () => 0, report: (oracle) => said.push(oracle) });
+    pending.shift()?.();
+    return said;
+  };
+  assert.equal(heard(`${printed[0]}\n`), []);
+  assert.equal(heard(`${printed[0]}\nshoal: the log stream broke: a part was lost`), []);
+  assert.equal(heard(`${printed[1]}\n`), ['logs-are-true']);
 });
 
 test('answered and no-crash', () => {
