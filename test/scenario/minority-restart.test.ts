@@ -1,6 +1,6 @@
-// A peer that starts again while it can reach nobody. It once knew nothing of what it had applied since its last
-// snapshot, answered reads from that, or from nothing at all, and said that the answer was as old as its start.
-// Found by `watch-is-history`, seed 37 of 3 peers × 2 minutes: an empty list as of revision 0.
+// A peer that starts again while it can reach nobody. It once knew nothing of what it had applied since its
+// last snapshot, answered reads from that, or from nothing at all, and said that the answer was as old as its
+// start. Found by `watch-is-history`, seed 37 of 3 peers × 2 minutes: an empty list as of revision 0.
 
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';

@@ -1,125 +1,28 @@
-// The oracles themselves: each is shown something that must not be, and must say so by name; then canaries in
-// whole runs, which must be found by the oracle that is there for them.
+// The oracles themselves: each is shown something that must not be, and must say so by name.
 
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { newborn, resources } from '../../cluster/api/objects.ts';
+import { resources } from '../../cluster/api/objects.ts';
 import type { KubeObject, Pod } from '../../cluster/api/types.ts';
-import { index, objectKey, peerId, term } from '../../cluster/ids.ts';
-import type { ObjectKey, PeerId } from '../../cluster/ids.ts';
-import type { LogDescription } from '../../cluster/log/log.ts';
-import { emptyStoredLog, storeEntry } from '../../cluster/log/stored.ts';
-import type { StoredLog } from '../../cluster/log/stored.ts';
-import type { Entry } from '../../cluster/log/types.ts';
+import { index, objectKey, term } from '../../cluster/ids.ts';
+import type { ObjectKey } from '../../cluster/ids.ts';
 import type { ContainerFact } from '../../cluster/ports.ts';
+import { createRandom } from '../../cluster/random.ts';
 import { applyEntry } from '../../cluster/state/apply.ts';
 import { createState, mutable } from '../../cluster/state/state.ts';
-import type { State } from '../../cluster/state/state.ts';
-import type { Op } from '../../cluster/state/types.ts';
-import { encodeCommand, encodeMessage } from '../../cluster/wire.ts';
-import { createChecker } from '../../sim/check/checker.ts';
-import type { Checker, Observed } from '../../sim/check/checker.ts';
+import { encodeMessage } from '../../cluster/wire.ts';
 import { unsettled } from '../../sim/check/convergence.ts';
 import type { ConvergenceView } from '../../sim/check/convergence.ts';
 import type { OracleName } from '../../sim/check/oracle.ts';
-import { drawPlan } from '../../sim/faults.ts';
-import type { Canary } from '../../sim/canary.ts';
-import { createRandom } from '../../cluster/random.ts';
-import { awaitSilence, checkAnswered, runPlan } from '../../sim/run.ts';
+import { awaitSilence, checkAnswered } from '../../sim/run.ts';
+import type { UserClient } from '../../sim/users/client.ts';
 import { printed } from '../../sim/users/deployer.ts';
 import { startReader } from '../../sim/users/reader.ts';
-import type { UserClient } from '../../sim/users/client.ts';
 import { calmPlan, createScene, deployment, deploymentsPath } from '../scenario/world.ts';
 import type { Scene } from '../scenario/world.ts';
-
-const [a, b, c] = [peerId('a'), peerId('b'), peerId('c')];
-const voters = [a, b, c];
-
-/** A checker over three disks, and peers that are whatever the test says. */
-interface Stage {
-  readonly checker: Checker;
-  readonly disks: ReadonlyMap<PeerId, StoredLog>;
-  readonly said: OracleName[];
-  /** Writes the entry to these disks. */
-  store(entry: Entry, ...on: PeerId[]): void;
-  look(id: PeerId, log: Partial<LogDescription>, state?: State): void;
-  /** An entry is committed by the leader `a` in its term, on all disks. */
-  commit(entry: Entry): void;
-}
-
-function stage(): Stage {
-  const disks = new Map(voters.map((id) => [id, emptyStoredLog()]));
-  const said: OracleName[] = [];
-  const views = voters.map((id) => ({ id, synced: disks.get(id) as StoredLog }));
-  const checker = createChecker((oracle) => { if (!said.includes(oracle)) said.push(oracle); }, views);
-  const snapshot = { index: index(0), term: term(0), members: [] };
-  for (const id of voters) checker.opened(id, { hard: { term: term(0), vote: null }, snapshot, entries: [] });
-  const own = createState();
-  const fresh: LogDescription = {
-    role: 'follower', term: term(1), leader: null, ready: false, commit: index(0), lastIndex: index(0),
-    members: [], voters,
-  };
-  function look(id: PeerId, log: Partial<LogDescription>, state = createState()): void {
-    const peer: Observed = { id, name: id, log: () => ({ ...fresh, ...log }), state: () => state };
-    checker.after(peer);
-  }
-  function store(entry: Entry, ...on: PeerId[]): void {
-    for (const id of on) {
-      checker.wrote(id, { token: 1, entries: [entry] });
-      storeEntry(disks.get(id) as StoredLog, entry);
-    }
-  }
-  return {
-    checker, disks, said, store, look,
-    commit(entry) {
-      store(entry, a, b, c);
-      applyEntry(own, entry);
-      look(a, { role: 'leader', term: entry.term, commit: entry.index }, own);
-    },
-  };
-}
-
-let sequence = 0;
-
-function entryOf(
-  at: number, ops: readonly Op[], options: { term?: number; fence?: number; origin?: PeerId } = {},
-): Entry {
-  const id = { origin: options.origin ?? a, incarnation: 1, sequence: (sequence += 1) };
-  const fence = options.fence === undefined ? {} : { fence: term(options.fence) };
-  const data = encodeCommand({ id, ops, ...fence });
-  return { index: index(at), term: term(options.term ?? 1), kind: 'command', data };
-}
-
-const noop = (at: number, inTerm: number): Entry =>
-  ({ index: index(at), term: term(inTerm), kind: 'noop', data: new Uint8Array() });
-
-function create(key: ObjectKey, object: Omit<KubeObject, 'metadata'>, uid = String(key)): Op {
-  const [, , namespace, name = ''] = key.split('/');
-  const metadata = namespace === '' ? { name } : { namespace: namespace as string, name };
-  return { op: 'create', key, object: newborn({ ...object, metadata }, { uid, nowWallMs: 0 }) };
-}
-
-const nodeKey = (name: string): ObjectKey => objectKey(resources.nodes, '', name);
-const podKey = (name: string): ObjectKey => objectKey(resources.pods, 'default', name);
-
-const node = (name: string): Op => create(nodeKey(name), {
-  apiVersion: 'v1', kind: 'Node', status: { allocatable: { cpu: '1', memory: '1Gi', pods: '10' } },
-} as never);
-
-const namespace: Op = create(objectKey(resources.namespaces, '', 'default'),
-  { apiVersion: 'v1', kind: 'Namespace' });
-
-function pod(name: string, nodeName: string, spec: Partial<Pod['spec']> = {}): Op {
-  const containers = [{ name: 'app', image: 'app:1', resources: { requests: { cpu: '600m' } } }];
-  return create(podKey(name),
-    { apiVersion: 'v1', kind: 'Pod', spec: { containers, nodeName, ...spec } } as never);
-}
-
-function podOf(name: string, nodeName: string): Pod {
-  const op = pod(name, nodeName);
-  if (op.op !== 'create') throw new Error('unreachable');
-  return op.object as Pod;
-}
+import { a, b, c, create, entryOf, namespace, node, nodeKey, noop, pod, podKey, podOf,
+  stage } from './stage.ts';
+import type { Stage } from './stage.ts';
 
 // ── elections and the log ────────────────────────────────────────────────────────────────────────────────
 
@@ -451,8 +354,10 @@ test('logs-are-true: a line that was never printed', () => {
     const said: OracleName[] = [];
     const pod = { metadata: { name: 'p' } };
     const client: UserClient = {
-      name: 'reader', random: createRandom(1), later: (_, work) => { if (said.length === 0) pending.push(work); },
-      call: (_, done) => done({ status: 200, object: { items: [pod] } as never, warning: null, peer: 'peer-1' }),
+      name: 'reader', random: createRandom(1),
+        later: (_, work) => { if (said.length === 0) pending.push(work); },
+      call: (_, done) =>
+        done({ status: 200, object: { items: [pod] } as never, warning: null, peer: 'peer-1' }),
       watch() { /* Not of a reader. */ },
       stream: (_, __, ears) => ears.whole(text),
     };
@@ -483,24 +388,5 @@ test('answered and no-crash', () => {
   other.world.run(other.nowMs() + 5_000);
   assert.is(other.world.violation()?.oracle, 'no-crash');
 });
-
-// ── canaries ─────────────────────────────────────────────────────────────────────────────────────────────
-
-const expected: Readonly<Record<Canary, readonly OracleName[]>> = {
-  'acknowledge-early': ['committed-is-durable'],
-  'forget-votes': ['one-vote-per-term'],
-  'spoil-state': ['state-digest', 'linearizable'],
-};
-const seedsPerCanary = 8;
-
-for (const [canary, names] of Object.entries(expected) as [Canary, readonly OracleName[]][]) {
-  test(`the canary ${canary} is heard by ${names.join(' or ')}`, () => {
-    const heard = Array.from({ length: seedsPerCanary }, (_, i) =>
-      runPlan(drawPlan(i + 1, { peers: 3, minutes: 1 }), { canary }).violation?.oracle);
-    const loud = heard.filter((each) => each !== undefined);
-    assert.ok(loud.length > 0, 'no seed heard it');
-    assert.equal(loud.filter((each) => !names.includes(each)), []);
-  });
-}
 
 test.run();
