@@ -9,6 +9,30 @@ export function canonicalText(value: unknown): string {
   return `{${fields.map((key) => `${JSON.stringify(key)}:${canonicalText(record[key])}`).join(',')}}`;
 }
 
-/** Equal in content, whatever the order of the fields. */
-export const sameContent = (a: unknown, b: unknown): boolean =>
-  a === b || canonicalText(a) === canonicalText(b);
+/** Whether two values have the same canonical text, found out without writing it. */
+export function sameContent(a: unknown, b: unknown): boolean {
+  if (a === b) return true;
+  const left = a ?? null, right = b ?? null;
+  if (typeof left !== 'object' || typeof right !== 'object' || left === null || right === null) {
+    return left === right;
+  }
+  if (Array.isArray(left) || Array.isArray(right)) {
+    return Array.isArray(left) && Array.isArray(right) && left.length === right.length
+      && left.every((item, at) => sameContent(item, right[at]));
+  }
+  return sameFields(left as Fields, right as Fields);
+}
+
+type Fields = Readonly<Record<string, unknown>>;
+
+function sameFields(left: Fields, right: Fields): boolean {
+  let fields = 0;
+  for (const key of Object.keys(left)) {
+    const value = left[key];
+    if (value === undefined) continue;
+    fields += 1;
+    if (!Object.hasOwn(right, key) || right[key] === undefined || !sameContent(value, right[key])) return false;
+  }
+  for (const key of Object.keys(right)) if (right[key] !== undefined) fields -= 1;
+  return fields === 0;
+}
