@@ -53,11 +53,21 @@ export function createCommands(core: Core, hooks: CommandHooks): Commands {
   const pending = new Map<number, Pending>();
   let sequence = 0;
   let leader: PeerId | null = null;
+  /** Since when there is no leader. */
+  let leaderlessMs = core.now();
   let outbox: Pending[] = [];
+
+  const isHopeless = (): boolean => leader === null && core.now() - leaderlessMs >= limits.noLeaderPatienceMs;
+  const noLeader = (): SubmitOutcome =>
+    unavailable(`no leader: cannot reach voters ${hooks.unreachable().join(', ')}`);
 
   function submit(ops: readonly Op[], fence: Term | null, done: (outcome: SubmitOutcome) => void): void {
     if (pending.size >= limits.commandsInFlightMax) {
       core.defer(() => done(unavailable('too many writes are under way on this peer; try again')));
+      return;
+    }
+    if (isHopeless()) {
+      core.defer(() => done(noLeader()));
       return;
     }
     sequence += 1;
@@ -101,9 +111,8 @@ export function createCommands(core: Core, hooks: CommandHooks): Commands {
     const queued = new Set(outbox.map((entry) => entry.id.sequence));
     for (const entry of [...pending.values()]) {
       if (now >= entry.deadlineMs) finish(entry, expired(entry));
-      else if (leader === null && entry.uncertain === 0 && now >= entry.deadlineMs - patienceLeftMs) {
-        finish(entry, unavailable(`no leader: cannot reach voters ${hooks.unreachable().join(', ')}`));
-      } else if (!queued.has(entry.id.sequence) && now - (entry.sentMs ?? 0) >= limits.commandRetryMs) {
+      else if (entry.uncertain === 0 && isHopeless()) finish(entry, noLeader());
+      else if (!queued.has(entry.id.sequence) && now - (entry.sentMs ?? 0) >= limits.commandRetryMs) {
         enqueue(entry);
       }
     }
@@ -118,6 +127,7 @@ export function createCommands(core: Core, hooks: CommandHooks): Commands {
   return {
     submit,
     leaderChanged(next) {
+      if (next === null && leader !== null) leaderlessMs = core.now();
       leader = next;
       if (next === null) return;
       const queued = new Set(outbox);
@@ -146,9 +156,6 @@ export function createCommands(core: Core, hooks: CommandHooks): Commands {
     inFlight: () => pending.size,
   };
 }
-
-/** A write that never reached a leader is refused this long before its deadline would have come. */
-const patienceLeftMs = limits.commandTimeoutMs - limits.noLeaderPatienceMs;
 
 function expired(entry: Pending): SubmitOutcome {
   return entry.uncertain === 0

@@ -63,6 +63,8 @@ export interface Hub {
   readonly core: Core;
   readonly hooks: HubHooks;
   view: RoleView;
+  /** Who is asked to take commands and to confirm reads. */
+  asked: PeerId | null;
   /** The membership in force, or what the door said while the log says nothing yet. */
   known: readonly LogMember[];
   /** When this peer last heard from the leader; null: not since it started. */
@@ -90,7 +92,7 @@ export interface Hub {
 
 export function createHub(core: Core, timers: Timers, recovery: DiskRecovery, hooks: HubHooks): Hub {
   const hub: Hub = {
-    core, hooks, view: { role: 'learner', term: 0 as Term, leader: null, ready: false },
+    core, hooks, view: { role: 'learner', term: 0 as Term, leader: null, ready: false }, asked: null,
     known: recovery.log.snapshot.members, freshMs: null, settlesAt: null, announced: null, seen: new Map(),
     departures: createDepartures(core, () => membersChanged(hub, hub.known)),
   } as unknown as Hub;
@@ -139,10 +141,7 @@ function joinConsensus(hub: Hub, recovery: DiskRecovery): Consensus {
       // While it led, with a quorum behind it, its state was the newest there was.
       if (hub.view.ready && !next.ready) hub.freshMs = hub.core.now();
       hub.view = next;
-      if (leaderChanged) {
-        hub.commands.leaderChanged(next.leader);
-        hub.reads.leaderChanged(next.leader);
-      }
+      if (leaderChanged) leaderIs(hub, leaderInReach(hub));
       hub.spread.role(next);
       hub.members.role(next);
       lead(hub);
@@ -163,6 +162,18 @@ function joinConsensus(hub: Hub, recovery: DiskRecovery): Consensus {
     },
     failed: (message) => hub.core.defer(() => hub.hooks.stop(message)),
   });
+}
+
+/** The leader; null where none is known, or gossip holds it for dead: by hearsay it would lead for ever. */
+function leaderInReach({ view: { leader }, core, spread }: Hub): PeerId | null {
+  if (leader === null || leader === core.self) return leader;
+  return spread.liveness(leader).status === 'dead' ? null : leader;
+}
+
+function leaderIs(hub: Hub, leader: PeerId | null): void {
+  hub.asked = leader;
+  hub.commands.leaderChanged(leader);
+  hub.reads.leaderChanged(leader);
 }
 
 function tellApplied(hub: Hub, applied: readonly Applied[]): void {
@@ -206,6 +217,8 @@ function joinSpread(hub: Hub): Spread {
   return createSpread(hub.core, hub.consensus, {
     send: (to, message) => send(hub, to, message),
     liveness(peer) {
+      const leader = leaderInReach(hub);
+      if (leader !== hub.asked) leaderIs(hub, leader);
       hub.members.liveness();
       hub.workers.liveness(peer);
     },

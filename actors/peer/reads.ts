@@ -31,6 +31,8 @@ export interface ReadHooks {
 
 export function createReads(core: Core, hooks: ReadHooks): Reads {
   let leader: PeerId | null = null;
+  /** Since when there is no leader. */
+  let leaderlessMs = core.now();
   let waiting: Waiting[] = [];
   let asked: { readonly id: number; readonly waiting: readonly Waiting[] } | null = null;
   let behind: { readonly index: Index; readonly waiting: readonly Waiting[] }[] = [];
@@ -38,8 +40,12 @@ export function createReads(core: Core, hooks: ReadHooks): Reads {
   let expiring = false;
 
   function read(done: (result: ReadResult) => void): void {
-    const patience = leader === null ? limits.noLeaderPatienceMs : limits.readTimeoutMs;
-    waiting.push({ done, deadlineMs: core.now() + patience });
+    const now = core.now(), patienceEndsMs = leaderlessMs + limits.noLeaderPatienceMs;
+    if (leader === null && now >= patienceEndsMs) {
+      core.defer(() => done('stale'));
+      return;
+    }
+    waiting.push({ done, deadlineMs: leader === null ? patienceEndsMs : now + limits.readTimeoutMs });
     armTimer();
     if (asked === null && leader !== null && waiting.length === 1) core.arm('reads/ask', 0, ask);
   }
@@ -116,6 +122,7 @@ export function createReads(core: Core, hooks: ReadHooks): Reads {
       armTimer();
     },
     leaderChanged(next) {
+      if (next === null && leader !== null) leaderlessMs = core.now();
       leader = next;
       if (next !== null) again();
     },
