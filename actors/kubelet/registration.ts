@@ -29,7 +29,9 @@ const peerIdKey = 'shoal.dev/peer-id';
 export function createRegistration(services: PeerServices): Registration {
   const { self } = services;
   const key = keyOf(resources.nodes, { metadata: { name: self.name } });
-  let started = false, stopped = false, left = false, writing = false, failures = 0;
+  let started = false, stopped = false, writing = false, failures = 0;
+  /** This run has had its Node object: from then on its deletion is somebody's wish, before it is history. */
+  let registered = false, left = false;
   let timer: unknown = null;
 
   const stored = (): Node | null => get<Node>(services.state(), key);
@@ -38,6 +40,7 @@ export function createRegistration(services: PeerServices): Registration {
     timer = null;
     if (!started || stopped || left || writing) return;
     const op = registrationOp(services, stored());
+    registered ||= op === null;
     if (op === null) return;
     writing = true;
     services.submit([op], null, written);
@@ -45,6 +48,7 @@ export function createRegistration(services: PeerServices): Registration {
 
   function written(outcome: SubmitOutcome): void {
     writing = false;
+    registered ||= outcome.ok;
     failures = outcome.ok ? 0 : failures + 1;
     if (!outcome.ok) services.trace('kubelet', 'not-registered', { reason: outcome.refusal.reason });
     const delayMs = outcome.ok ? 0
@@ -58,7 +62,7 @@ export function createRegistration(services: PeerServices): Registration {
       check();
     },
     changed(deleted) {
-      if (deleted) left = true;
+      if (deleted && registered) left = true;
       else if (timer === null) check();
     },
     done: () => registrationOp(services, stored()) === null,

@@ -49,6 +49,26 @@ for (const peers of [2, 3, 4]) {
   }
 }
 
+// It once took the deletion of its former Node, as its log told it, for somebody's wish, and made no other.
+test('who has left comes in again, under a Node of its own', () => {
+  const scene = createScene(calmPlan(5, 3));
+  scene.form();
+  const { number } = scene.world.machines.find((each) => each !== scene.leader() && each.number !== 1)
+    ?? scene.world.machine(1);
+  const machine = scene.world.machine(number);
+  machine.leaves = true;
+  accepted(scene.call(other(scene, number), 'POST', leavePath, { name: `peer-${number}` }), 202);
+  untilLeft(scene, number);
+  machine.disk.wipe();
+  machine.leaves = false;
+  machine.holds = 0;
+  scene.world.start(number);
+  scene.until('its Node is there',
+    () => scene.call(other(scene, number), 'GET', `${nodesPath}/peer-${number}`)?.status === 200, 20_000);
+  scene.settle();
+  assert.equal(names(scene), ['peer-1', 'peer-2', 'peer-3']);
+});
+
 test('the last member stays, an unknown one is not found', () => {
   const scene = createScene(calmPlan(1, 1));
   scene.form();
