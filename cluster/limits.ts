@@ -161,6 +161,8 @@ export const limits = {
   addressesPerEndpointMax: 100,
   /** Events live this long, as in Kubernetes. */
   eventTtlMs: 3_600_000,
+  /** Connections of clients to one address of the API: a watch over HTTP/1.1 has one to itself. */
+  clientConnectionsMax: 16_384,
   /** Client requests being served at once on one peer. */
   requestsInFlightMax: 4_096,
 
@@ -238,6 +240,8 @@ export const limits = {
   containerEnvBytesMax: 1024 * 1024,
   /** Runtime calls: create, start, remove. A stop may take its grace period longer. */
   runtimeCallTimeoutMs: 120_000,
+  /** A pull brings gigabytes over slow lines; Kubernetes sets it no limit. */
+  imagePullTimeoutMs: 1_800_000,
   relistIntervalMs: 10_000,
   /** Bytes of one container's log file in the embedded runtime before it is rotated once. */
   containerLogBytesMax: 10 * 1024 * 1024,

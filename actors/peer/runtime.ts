@@ -24,8 +24,7 @@ export function createRuntimeCalls(core: Core): RuntimeCalls {
     call(call, done) {
       const op = `${core.incarnation}-${(last += 1)}`;
       open.set(op, done);
-      const grace = call.call === 'stop-container' ? call.graceMs : 0;
-      core.arm(`runtime/${op}`, limits.runtimeCallTimeoutMs + grace, () => finish(op, {
+      core.arm(`runtime/${op}`, timeoutMs(call), () => finish(op, {
         ok: false,
         failure: { reason: 'RuntimeUnavailable', retry: true,
           message: `the container runtime did not answer: ${call.call}` },
@@ -38,4 +37,12 @@ export function createRuntimeCalls(core: Core): RuntimeCalls {
       finish(op, { ok: true, ...result });
     },
   };
+}
+
+function timeoutMs(call: RuntimeCall): number {
+  switch (call.call) {
+    case 'pull': return limits.imagePullTimeoutMs;
+    case 'stop-container': return limits.runtimeCallTimeoutMs + call.graceMs;
+    default: return limits.runtimeCallTimeoutMs;
+  }
 }

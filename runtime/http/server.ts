@@ -51,14 +51,19 @@ export function createClients(deliver: (event: ClientsEvent) => void): Clients {
       if (error !== null) return write(response, error);
       const id = requestId(String((count += 1)));
       open.set(id, response);
-      response.on('close', () => { if (open.delete(id)) deliver({ type: 'request-closed', id }); });
+      response.on('close', () => closed(id));
       const headers: Record<string, string> = {};
       for (const name of wantedHeaders) {
         const value = incoming.headers[name];
         if (typeof value === 'string') headers[name] = value;
       }
-      deliver({ type: 'request', request: { id, method: incoming.method, path, query, headers, body, user } });
+      const { method } = incoming;
+      deliver({ type: 'request', request: { id, method, path, query, headers, body, user } });
     });
+  }
+
+  function closed(id: RequestId): void {
+    if (open.delete(id)) deliver({ type: 'request-closed', id });
   }
 
   /** Queues a part of a stream; a client that is too far behind is cut off. */
@@ -66,12 +71,15 @@ export function createClients(deliver: (event: ClientsEvent) => void): Clients {
     const response = open.get(id);
     if (response === undefined) return;
     if (typeof data === 'string') response.write(data);
-    else response.write(data, () => { if (open.has(id)) deliver({ type: 'request-drained', id, bytes: data.length }); });
+    else {
+      response.write(data, () => {
+        if (open.has(id)) deliver({ type: 'request-drained', id, bytes: data.length });
+      });
+    }
     if (response.writableLength <= limits.watchBufferBytesMax) return;
-    open.delete(id);
     (response.stream as { destroy(): void } | undefined ?? response).destroy();
     // Not from inside a call into the port.
-    setImmediate(() => deliver({ type: 'request-closed', id }));
+    setImmediate(() => closed(id));
   }
 
   return {
@@ -83,9 +91,13 @@ export function createClients(deliver: (event: ClientsEvent) => void): Clients {
     },
     open(id, status, headers) {
       const response = open.get(id);
-      response?.writeHead(status, headers);
+      if (response === undefined) return;
+      response.writeHead(status, headers);
       // HTTP/1.1 holds headers back until there is a body; HTTP/2 has sent them already.
-      if (response !== undefined) flushHeaders(response);
+      if (response.req.method !== 'HEAD') return flushHeaders(response);
+      // Whoever asked for the headers alone has all there is.
+      response.end();
+      setImmediate(() => closed(id));
     },
     end(id) {
       const response = open.get(id);
@@ -98,6 +110,7 @@ export function createClients(deliver: (event: ClientsEvent) => void): Clients {
         ca: options.ca, cert: options.serving.cert, key: options.serving.key, minVersion: 'TLSv1.2',
         settings: { maxConcurrentStreams: 1_000 },
       }, serve);
+      secure.maxConnections = limits.clientConnectionsMax;
       secure.on('secureConnection', (socket) => {
         connections.add(socket);
         socket.on('close', () => connections.delete(socket));
@@ -144,7 +157,8 @@ function socketOf(request: Http2ServerRequest): TLSSocket {
 }
 
 /** The whole body, or the answer to give instead. */
-function readBody(request: Http2ServerRequest, done: (body: Uint8Array | null, error: ApiResponse | null) => void): void {
+function readBody(request: Http2ServerRequest,
+  done: (body: Uint8Array | null, error: ApiResponse | null) => void): void {
   if (request.method === 'GET' || request.method === 'HEAD') return done(null, null);
   const parts: Buffer[] = [];
   let bytes = 0, settled = false;
@@ -159,8 +173,10 @@ function readBody(request: Http2ServerRequest, done: (body: Uint8Array | null, e
       `Request entity too large: limit is ${limits.requestBodyBytesMax}`));
     request.resume();
   });
-  request.on('end', () => settle(parts.length === 0 ? null : parts.length === 1 ? parts[0] ?? null : Buffer.concat(parts), null));
-  // A client that goes away in the middle of its body gets no answer: there is nobody to answer.
+  // A client that goes away in the middle of its body gets no answer: there is nobody to answer. HTTP/2 tells
+  // of the end then too, as if the rest were not wanted.
+  request.on('aborted', () => { settled = true; });
+  request.on('end', () => settle(parts.length > 1 ? Buffer.concat(parts) : parts[0] ?? null, null));
   request.on('error', () => { settled = true; });
 }
 
