@@ -9,10 +9,14 @@ import type { Op, Outcome, Refusal } from '../cluster/state/types.ts';
 import type { State } from '../cluster/state/state.ts';
 import type { Beat, Liveness } from '../cluster/gossip/types.ts';
 
-/** `Unavailable`: nobody could append it in time; whether it will still be applied is not known. */
+/** `Unavailable`: nobody could append it in time; `uncertain`: it may have been applied, or still be. */
 export type SubmitOutcome =
   | Outcome
-  | { readonly ok: false; readonly refusal: Omit<Refusal, 'reason'> & { readonly reason: 'Unavailable' } };
+  | {
+      readonly ok: false;
+      readonly refusal: Omit<Refusal, 'reason'>
+        & { readonly reason: 'Unavailable'; readonly uncertain?: true };
+    };
 
 export type RuntimeResult =
   | {

@@ -16,8 +16,10 @@ interface Pending {
   readonly data: Uint8Array;
   readonly done: (outcome: SubmitOutcome) => void;
   readonly deadlineMs: number;
-  /** When it was last handed to a leader; null: never. */
+  /** When it was last handed to a leader; null: never, or in vain. */
   sentMs: number | null;
+  /** It is in this peer's own log, which it leads, and stays there as long as it leads. */
+  appended: boolean;
   /** Hand-overs whose fate is not known; 0: it can't have been appended. */
   uncertain: number;
 }
@@ -59,7 +61,7 @@ export function createCommands(core: Core, hooks: CommandHooks): Commands {
 
   const isHopeless = (): boolean => leader === null && core.now() - leaderlessMs >= limits.noLeaderPatienceMs;
   const noLeader = (): SubmitOutcome =>
-    unavailable(`no leader: cannot reach voters ${hooks.unreachable().join(', ')}`);
+    unavailable(`no leader: cannot reach voters ${hooks.unreachable().join(', ') || '(all seem alive)'}`);
 
   function submit(ops: readonly Op[], fence: Term | null, done: (outcome: SubmitOutcome) => void): void {
     if (pending.size >= limits.commandsInFlightMax) {
@@ -79,7 +81,7 @@ export function createCommands(core: Core, hooks: CommandHooks): Commands {
       return;
     }
     const entry: Pending = { id, data, done, deadlineMs: core.now() + limits.commandTimeoutMs, sentMs: null,
-      uncertain: 0 };
+      appended: false, uncertain: 0 };
     if (pending.size === 0) core.arm('commands/retry', limits.commandRetryMs, retry);
     pending.set(sequence, entry);
     enqueue(entry);
@@ -98,6 +100,7 @@ export function createCommands(core: Core, hooks: CommandHooks): Commands {
     for (const part of splitBySize(batch)) {
       for (const entry of part) {
         entry.sentMs = core.now();
+        entry.appended = leader === core.self;
         entry.uncertain += 1;
       }
       const ids = part.map((entry) => entry.id), data = part.map((entry) => entry.data);
@@ -112,9 +115,8 @@ export function createCommands(core: Core, hooks: CommandHooks): Commands {
     for (const entry of [...pending.values()]) {
       if (now >= entry.deadlineMs) finish(entry, expired(entry));
       else if (entry.uncertain === 0 && isHopeless()) finish(entry, noLeader());
-      else if (!queued.has(entry.id.sequence) && now - (entry.sentMs ?? 0) >= limits.commandRetryMs) {
-        enqueue(entry);
-      }
+      else if (!entry.appended && !queued.has(entry.id.sequence)
+        && now - (entry.sentMs ?? 0) >= limits.commandRetryMs) enqueue(entry);
     }
     if (pending.size > 0) core.arm('commands/retry', limits.commandRetryMs, retry);
   }
@@ -129,6 +131,7 @@ export function createCommands(core: Core, hooks: CommandHooks): Commands {
     leaderChanged(next) {
       if (next === null && leader !== null) leaderlessMs = core.now();
       leader = next;
+      for (const entry of pending.values()) entry.appended = false;
       if (next === null) return;
       const queued = new Set(outbox);
       for (const entry of pending.values()) if (!queued.has(entry)) enqueue(entry);
@@ -136,7 +139,10 @@ export function createCommands(core: Core, hooks: CommandHooks): Commands {
     notAppended(ids) {
       for (const id of ids) {
         const entry = pending.get(id.sequence);
-        if (entry !== undefined) entry.uncertain -= 1;
+        if (entry === undefined) continue;
+        entry.uncertain -= 1;
+        entry.appended = false;
+        entry.sentMs = null;
       }
       core.trace('commands', 'not-appended', { count: ids.length });
     },
@@ -145,12 +151,12 @@ export function createCommands(core: Core, hooks: CommandHooks): Commands {
       if (id === null || id.origin !== core.self || id.incarnation !== core.incarnation) return;
       const entry = pending.get(id.sequence);
       if (entry === undefined) return;
-      finish(entry, applied.duplicate ? unavailable('it was applied, but its outcome is not known')
+      finish(entry, applied.duplicate ? uncertain('it was applied, but its outcome is not known')
         : applied.outcome);
     },
     installed(wasApplied) {
       for (const entry of [...pending.values()]) {
-        if (wasApplied(entry.id)) finish(entry, unavailable('it was applied, but its outcome is not known'));
+        if (wasApplied(entry.id)) finish(entry, uncertain('it was applied, but its outcome is not known'));
       }
     },
     inFlight: () => pending.size,
@@ -160,7 +166,11 @@ export function createCommands(core: Core, hooks: CommandHooks): Commands {
 function expired(entry: Pending): SubmitOutcome {
   return entry.uncertain === 0
     ? unavailable('the leader did not take it; nothing was changed')
-    : unavailable('no quorum confirmed it in time; it may still be applied');
+    : uncertain('no quorum confirmed it in time; it may still be applied');
+}
+
+function uncertain(message: string): SubmitOutcome {
+  return { ok: false, refusal: { reason: 'Unavailable', message, uncertain: true } };
 }
 
 export function unavailable(message: string): SubmitOutcome {

@@ -92,7 +92,9 @@ export function createServing(core: Core, parts: ServingParts): Serving {
     parts.commands.submit(ops, null, (outcome) => {
       if (!live.has(incoming.id)) return;
       if (isUnavailable(outcome)) {
-        respond(incoming.id, unavailableResponse(outcome.refusal.message));
+        const { message, uncertain } = outcome.refusal;
+        respond(incoming.id, uncertain === true ? failure(504, 'Timeout', message)
+          : unavailableResponse(message));
         return;
       }
       const rendered = pending.render(outcome);
@@ -105,9 +107,7 @@ export function createServing(core: Core, parts: ServingParts): Serving {
   function unavailableResponse(message: string): ApiResponse {
     const { unreachable: voters } = parts.isolation();
     const who = voters.length === 0 ? '' : `; voters out of reach: ${voters.join(', ')}`;
-    return message.includes('may still be applied')
-      ? failure(504, 'Timeout', message)
-      : failure(503, 'ServiceUnavailable', `${message}${message.includes('voters') ? '' : who}`);
+    return failure(503, 'ServiceUnavailable', `${message}${message.includes('voters') ? '' : who}`);
   }
 
   function withWarning(response: ApiResponse): ApiResponse {
