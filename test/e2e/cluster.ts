@@ -42,6 +42,8 @@ export interface TestPeer {
   pid(): number;
   /** `shoal start --dir`: brings back a peer that is down; resolves when it serves its API. */
   start(): Promise<void>;
+  /** `shoal join --dir` with a new token of the other's, as for a peer that has left. */
+  join(through: TestPeer): Promise<void>;
   /** SIGKILL; resolves when the process is gone. */
   kill(): Promise<void>;
   /** SIGTERM; resolves when the process is gone. */
@@ -174,13 +176,14 @@ async function addPeer(
   const flags = await flagsOf(join(home, name), name, hostIP, options);
   const listen = flags[flags.indexOf('--listen') + 1] ?? '';
   const peer = createPeerProcess(join(home, name), name, hostIP, listen);
-  if (through === undefined) {
-    await peer.run(['start', ...flags]);
-  } else {
-    const made = await shoalCommand('token', 'create', '--kubeconfig', through.kubeconfig);
-    await peer.run(['join', through.listen, '--token', made.stdout.trim(), ...flags]);
-  }
+  await peer.run(through === undefined ? ['start', ...flags] : [...await doorTo(through), ...flags]);
   return peer;
+}
+
+/** The words that join a cluster through one of its peers. */
+async function doorTo(peer: TestPeer): Promise<string[]> {
+  const made = await shoalCommand('token', 'create', '--kubeconfig', peer.kubeconfig);
+  return ['join', peer.listen, '--token', made.stdout.trim()];
 }
 
 async function flagsOf(
@@ -239,6 +242,7 @@ function createPeerProcess(dir: string, name: string, hostIP: string, listen: st
     id: () => id,
     pid: () => child?.pid ?? 0,
     start: () => run(['start', '--dir', dir]),
+    join: async (through) => run([...await doorTo(through), '--dir', dir]),
     kill: () => end('SIGKILL', stopTimeoutMs),
     stop: () => end('SIGTERM', stopTimeoutMs),
     async status() {

@@ -62,7 +62,7 @@ on('writes are refused with 503, naming the voters out of reach', async () => {
     assert.equal([kind, reason], ['Status', 'ServiceUnavailable']);
     for (const { name } of lost) assert.ok(message?.includes(name), `${message} names ${name}`);
   }
-  assert.is((await last.status())?.quorum, false);
+  await until('its status says so', async () => (await last.status())?.quorum === false, 10_000);
 });
 
 on('its pods are served, logged and started again', async (cluster) => {
