@@ -51,6 +51,9 @@ export function createLogStreams(core: Core, hooks: StreamHooks): LogStreams {
   /** Streams that we serve to other peers: `peer/stream` → the reader and its next sequence number. */
   const serving = new Map<string, { readonly to: PeerId; readonly stream: string; sequence: number }>();
 
+  /** Ids of requests begin anew with each run of a peer; the names that others know must not. */
+  const nameOf = (id: RequestId): string => `${core.incarnation}/${id}`;
+
   function open(id: RequestId, logs: LogsRequest, respond: (response: ApiResponse) => void): void {
     if (readings.size >= limits.logStreamsMax) {
       respond(failure(429, 'TooManyRequests', 'too many log streams on this peer; try another'));
@@ -65,7 +68,7 @@ export function createLogStreams(core: Core, hooks: StreamHooks): LogStreams {
     readings.set(id, { id, from, logs, respond, opened: false, expected: 0, sentBytes: 0 });
     if (from === null) openHere(`client/${id}`, logs, (error) => finish(id, error));
     else {
-      hooks.send(from, { kind: 'logs-open', stream: id, logs, credit: windowBytes });
+      hooks.send(from, { kind: 'logs-open', stream: nameOf(id), logs, credit: windowBytes });
       core.arm(`logs/${id}`, answerMs, () => finish(id, `peer ${logs.node} does not answer`));
     }
   }
@@ -120,12 +123,13 @@ export function createLogStreams(core: Core, hooks: StreamHooks): LogStreams {
 
   function cancel(reading: Reading): void {
     if (reading.from === null) core.ports.containers.closeLog(`client/${reading.id}`);
-    else hooks.send(reading.from, { kind: 'logs-close', stream: reading.id });
+    else hooks.send(reading.from, { kind: 'logs-close', stream: nameOf(reading.id) });
   }
 
   function serve(from: PeerId, message: Extract<LogsMessage, { kind: 'logs-open' }>): void {
     const stream = `peer/${from}/${message.stream}`;
     if (serving.has(stream)) return;
+    dropServed((served) => served.to === from && runOf(served.stream) !== runOf(message.stream));
     if (serving.size >= limits.logStreamsMax) {
       hooks.send(from, { kind: 'logs-end', stream: message.stream,
         error: 'too many log streams on that peer' });
@@ -133,6 +137,14 @@ export function createLogStreams(core: Core, hooks: StreamHooks): LogStreams {
     }
     serving.set(stream, { to: from, stream: message.stream, sequence: 0 });
     openHere(stream, message.logs, (error) => endServed(stream, error));
+  }
+
+  function dropServed(which: (served: { readonly to: PeerId; readonly stream: string }) => boolean): void {
+    for (const [stream, served] of [...serving]) {
+      if (!which(served)) continue;
+      serving.delete(stream);
+      core.ports.containers.closeLog(stream);
+    }
   }
 
   function endServed(stream: string, error: string | null): void {
@@ -146,15 +158,16 @@ export function createLogStreams(core: Core, hooks: StreamHooks): LogStreams {
     const stream = `peer/${from}/${incoming.stream}`;
     if (incoming.kind === 'logs-open') return serve(from, incoming);
     if (incoming.kind === 'logs-credit') {
-      if (serving.has(stream)) core.ports.containers.logCredit(stream, incoming.credit);
-      return;
+      if (serving.has(stream)) return core.ports.containers.logCredit(stream, incoming.credit);
+      // This peer has started anew since.
+      return hooks.send(from, { kind: 'logs-end', stream: incoming.stream, error: 'the stream was lost' });
     }
     if (incoming.kind === 'logs-close') {
       if (serving.delete(stream)) core.ports.containers.closeLog(stream);
       return;
     }
-    const reading = readings.get(incoming.stream as RequestId);
-    if (reading === undefined || reading.from !== from) return;
+    const reading = readings.get(incoming.stream.slice(incoming.stream.indexOf('/') + 1) as RequestId);
+    if (reading === undefined || reading.from !== from || incoming.stream !== nameOf(reading.id)) return;
     if (incoming.kind === 'logs-end') return finish(reading.id, incoming.error);
     if (incoming.sequence !== reading.expected) {
       cancel(reading);
@@ -170,7 +183,7 @@ export function createLogStreams(core: Core, hooks: StreamHooks): LogStreams {
       const reading = readings.get(id);
       if (reading === undefined) return;
       if (reading.from === null) core.ports.containers.logCredit(`client/${id}`, bytes);
-      else hooks.send(reading.from, { kind: 'logs-credit', stream: id, credit: bytes });
+      else hooks.send(reading.from, { kind: 'logs-credit', stream: nameOf(id), credit: bytes });
     },
     close(id) {
       const reading = readings.get(id);
@@ -197,11 +210,7 @@ export function createLogStreams(core: Core, hooks: StreamHooks): LogStreams {
       for (const reading of [...readings.values()]) {
         if (reading.from === peer) finish(reading.id, `peer ${reading.logs.node} went away`);
       }
-      for (const [stream, served] of [...serving]) {
-        if (served.to !== peer) continue;
-        serving.delete(stream);
-        core.ports.containers.closeLog(stream);
-      }
+      dropServed((served) => served.to === peer);
     },
   };
 }
@@ -216,5 +225,8 @@ function peerOf(core: Core, node: string): PeerId | null {
   const id = object?.metadata.annotations?.['shoal.dev/peer-id'];
   return id === undefined ? null : peerId(id);
 }
+
+/** The run of a peer that a stream's name is of. */
+const runOf = (stream: string): string => stream.slice(0, stream.indexOf('/'));
 
 const podName = (logs: LogsRequest): string => logs.pod.slice(logs.pod.lastIndexOf('/') + 1);

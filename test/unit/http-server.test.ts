@@ -250,7 +250,7 @@ function openHttp1(world: World): Promise<IncomingMessage> {
   });
 }
 
-test('a stream shows its headers before its first part; its client going away is told once', async (world) => {
+test('a stream shows its headers before its first part; a client that goes is told once', async (world) => {
   world.onRequest = ({ id }) => world.clients.open(id, 200, text);
   const client = session(world);
   const stream = await openStream(client), incoming = await openHttp1(world), cut = session(world);

@@ -6,9 +6,12 @@ import { createCommands } from '../../actors/peer/commands.ts';
 import type { Batch, Commands } from '../../actors/peer/commands.ts';
 import type { Core } from '../../actors/peer/core.ts';
 import { createRuntimeCalls } from '../../actors/peer/runtime.ts';
+import { createLogStreams } from '../../actors/peer/streams.ts';
 import type { RuntimeResult, SubmitOutcome } from '../../actors/services.ts';
 import { index, objectKey, peerId, resourceName, revision } from '../../cluster/ids.ts';
+import type { LogsRequest } from '../../cluster/api/request.ts';
 import { limits } from '../../cluster/limits.ts';
+import type { PeerMessage } from '../../cluster/messages.ts';
 import type { RuntimeCall } from '../../cluster/ports.ts';
 import type { Applied, CommandId, Op } from '../../cluster/state/types.ts';
 
@@ -170,6 +173,33 @@ test('a pull may take long, a call may not; what comes too late is nobody\'s', (
   assert.equal(ended(), ['list', 'stop-container', 'pull']);
   assert.ok(results[2]?.[1].ok);
   assert.equal(time.armed(), []);
+});
+
+// ── logs ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+test('a reader that starts anew gets a stream of its own; what its former run read is over', () => {
+  const time = createTime(), said: PeerMessage[] = [], log: string[] = [];
+  const containers = {
+    openLog: (stream: string) => { log.push(`open ${stream}`); },
+    closeLog: (stream: string) => { log.push(`close ${stream}`); },
+    logCredit: (stream: string, bytes: number) => { log.push(`credit ${stream} ${bytes}`); },
+  };
+  const core = { ...time.core, ports: { containers } } as unknown as Core;
+  const streams = createLogStreams(core, {
+    send: (_to, message) => { said.push(message); }, container: () => 'container', ended: () => undefined,
+  });
+  const logs = { podUid: 'u', container: 'c', previous: false, sinceSeconds: null } as LogsRequest;
+  const open = (stream: string): void =>
+    streams.message(other, { kind: 'logs-open', stream, logs, credit: 9 });
+  open('7/1');
+  open('7/1');
+  open('7/2');
+  open('8/1');
+  streams.message(other, { kind: 'logs-credit', stream: '8/1', credit: 5 });
+  streams.message(other, { kind: 'logs-credit', stream: '7/1', credit: 5 });
+  assert.equal(log, ['open peer/other/7/1', 'open peer/other/7/2', 'close peer/other/7/1',
+    'close peer/other/7/2', 'open peer/other/8/1', 'credit peer/other/8/1 5']);
+  assert.equal(said, [{ kind: 'logs-end', stream: '7/1', error: 'the stream was lost' }]);
 });
 
 test.run();
