@@ -14,7 +14,9 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { PeerStatus } from '../../actors/peer/status.ts';
+import { openClient } from '../../runtime/cli/client.ts';
 import { removePods } from '../../runtime/cli/remove-pods.ts';
+import { makeToken } from '../../runtime/cli/token.ts';
 import { createNetworkIdentity } from '../../runtime/ports/libp2p.ts';
 import { connectClient } from './client.ts';
 import type { ApiClient } from './client.ts';
@@ -75,7 +77,7 @@ export interface Cluster {
 }
 
 const shoal = fileURLToPath(new URL('../../runtime/cli/shoal.ts', import.meta.url));
-const startTimeoutMs = 60_000, stopTimeoutMs = 20_000;
+const startTimeoutMs = 60_000, stopTimeoutMs = 20_000, tokenMs = 600_000;
 
 /** Clusters that are not closed yet: a signal ends them too. */
 const open = new Set<Cluster>();
@@ -87,15 +89,22 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   const net = `127.${1 + process.pid % 60}.${clusters += 1}`;
   let host = process.pid % 100 * 2;
   const address = (): string => `${net}.${host += 1}`;
+  const add = async (): Promise<NewPeer> => {
+    const made = await newPeer(dir, `peer-${peers.length + 1}`, address(), options);
+    peers.push(made.peer);
+    return made;
+  };
+  const letIn = async ({ peer, flags }: NewPeer): Promise<void> =>
+    peer.run([...await doorTo(cluster.peer(1)), ...flags]);
   const cluster: Cluster = {
     dir, peers,
     peer: (n) => peers[n - 1] ?? raise(`there is no peer ${n}`),
     leader: (among = peers) => until('a leader', () => leaderOf(peers, among), 20_000),
     flags: (name) => flagsOf(join(dir, name), name, address(), options),
     async join() {
-      const peer = await addPeer(dir, `peer-${peers.length + 1}`, address(), options, peers[0]);
-      peers.push(peer);
-      return peer;
+      const made = await add();
+      await letIn(made);
+      return made.peer;
     },
     async close() {
       open.delete(cluster);
@@ -113,7 +122,10 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   open.add(cluster);
   const start = performance.now();
   try {
-    while (peers.length < options.peers) await cluster.join();
+    const first = await add(), others: NewPeer[] = [];
+    while (peers.length < options.peers) others.push(await add());
+    await first.peer.run(['start', ...first.flags]);
+    await Promise.all(others.map(letIn));
     await until('all nodes ready', () => nodesReady(cluster.peer(1), options.peers), 30_000);
     console.log(`  ${options.peers} peers started (${seconds(start)})`);
     return cluster;
@@ -170,20 +182,19 @@ async function nodesReady(peer: TestPeer, wanted: number): Promise<boolean> {
 
 interface PeerProcess extends TestPeer { run(args: readonly string[]): Promise<void> }
 
-async function addPeer(
-  home: string, name: string, hostIP: string, options: ClusterOptions, through: PeerProcess | undefined,
-): Promise<PeerProcess> {
+interface NewPeer { readonly peer: PeerProcess; readonly flags: readonly string[] }
+
+async function newPeer(
+  home: string, name: string, hostIP: string, options: ClusterOptions,
+): Promise<NewPeer> {
   const flags = await flagsOf(join(home, name), name, hostIP, options);
   const listen = flags[flags.indexOf('--listen') + 1] ?? '';
-  const peer = createPeerProcess(join(home, name), name, hostIP, listen);
-  await peer.run(through === undefined ? ['start', ...flags] : [...await doorTo(through), ...flags]);
-  return peer;
+  return { peer: createPeerProcess(join(home, name), name, hostIP, listen), flags };
 }
 
 /** The words that join a cluster through one of its peers. */
-async function doorTo(peer: TestPeer): Promise<string[]> {
-  const made = await shoalCommand('token', 'create', '--kubeconfig', peer.kubeconfig);
-  return ['join', peer.listen, '--token', made.stdout.trim()];
+async function doorTo({ listen, kubeconfig }: TestPeer): Promise<string[]> {
+  return ['join', listen, '--token', await makeToken(openClient({ kubeconfig }), tokenMs)];
 }
 
 async function flagsOf(
