@@ -5,7 +5,7 @@
 // refuses is passed over for the next one before the client hears of it; idle UDP clients are forgotten.
 
 import { createSocket } from 'node:dgram';
-import type { Socket as DatagramSocket } from 'node:dgram';
+import type { RemoteInfo, Socket as DatagramSocket } from 'node:dgram';
 import { connect, createServer } from 'node:net';
 import type { Server, Socket } from 'node:net';
 import type { Route } from '../../../cluster/ports.ts';
@@ -102,16 +102,20 @@ function carry(listener: Listener, client: Socket, left: number): void {
     upstream.pipe(client);
   });
   upstream.on('error', () => upstream.destroy());
-  upstream.on('close', () => {
+  upstream.on('close', (broken) => {
     clearTimeout(timer);
-    if (connected || client.destroyed) client.destroy();
-    else carry(listener, client, left - 1);
+    if (client.destroyed) return;
+    if (!connected) carry(listener, client, left - 1);
+    // What the backend has said in full may still be on its way to the client.
+    else if (broken) client.destroy();
+    else client.end();
   });
   client.on('close', () => upstream.destroy());
 }
 
 function listenUdp(options: ProxyOptions, route: Route): Listener {
-  const front = createSocket('udp4');
+  let front = createSocket('udp4'), timer: NodeJS.Timeout | null = null;
+  let told = false, closed = false;
   const clients = new Map<string, { readonly socket: DatagramSocket; timer: NodeJS.Timeout }>();
   const forget = (name: string): void => {
     clients.get(name)?.socket.close();
@@ -120,16 +124,31 @@ function listenUdp(options: ProxyOptions, route: Route): Listener {
   const listener: Listener = {
     backends: route.backends, next: -1,
     close() {
+      closed = true;
+      if (timer !== null) clearTimeout(timer);
       front.close();
-      for (const [name, { timer }] of clients) {
-        clearTimeout(timer);
+      for (const [name, client] of clients) {
+        clearTimeout(client.timer);
         forget(name);
       }
     },
   };
-  front.on('error',
-    (error) => options.log(`node port ${route.nodePort}/UDP of ${route.name}: ${error.message}`));
-  front.on('message', (data, from) => {
+  function start(): void {
+    front.on('error', (error) => {
+      if (!told) options.log(`node port ${route.nodePort}/UDP of ${route.name} on ${options.hostIP}: ${
+        error.message}`);
+      told = true;
+      // Whoever holds the port may let go of it.
+      if (!closed) timer = setTimeout(() => {
+        front.close();
+        front = createSocket('udp4');
+        start();
+      }, relistenMs);
+    });
+    front.on('message', take);
+    front.bind(route.nodePort, options.hostIP);
+  }
+  function take(data: Buffer, from: RemoteInfo): void {
     const name = `${from.address}:${from.port}`;
     let client = clients.get(name);
     if (client === undefined) {
@@ -147,7 +166,7 @@ function listenUdp(options: ProxyOptions, route: Route): Listener {
     try {
       client.socket.send(data);
     } catch { /* not connected yet: UDP promises nothing */ }
-  });
-  front.bind(route.nodePort, options.hostIP);
+  }
+  start();
   return listener;
 }
