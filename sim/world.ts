@@ -6,7 +6,7 @@ import { assert } from '../cluster/assert.ts';
 import type { PeerEvent } from '../cluster/ports.ts';
 import { leftReason } from '../actors/peer/departures.ts';
 import { digestOf } from '../cluster/state/digest.ts';
-import { hashText } from '../cluster/random.ts';
+import { createRandom, hash32, hashText } from '../cluster/random.ts';
 import { spoilState } from './canary.ts';
 import type { Canary } from './canary.ts';
 import { createChecker } from './check/checker.ts';
@@ -147,7 +147,8 @@ export function createWorld(plan: FaultPlan, options: WorldOptions = {}): World 
       const one = machine(number), { life } = one;
       if (life === null || !life.paused) return;
       life.paused = false;
-      for (const event of life.held.splice(0)) deliver(one, life.run, event);
+      const seed = hash32(plan.seed, number, life.run, events);
+      for (const event of shuffled(life.held.splice(0), seed)) deliver(one, life.run, event);
     },
     request(number, request, ears) {
       const { life } = machine(number);
@@ -170,6 +171,39 @@ export function createWorld(plan: FaultPlan, options: WorldOptions = {}): World 
 
 /** What a disk that fails by plan says. */
 export const diskFailure = 'simulated: the sync failed';
+
+/** Each source's events in their order; between sources there is none: who wakes up reads any first. */
+function shuffled(held: readonly PeerEvent[], seed: number): PeerEvent[] {
+  const random = createRandom(seed);
+  const sources = new Map<string, PeerEvent[]>();
+  for (const event of held) {
+    const source = sourceOf(event);
+    sources.set(source, [...sources.get(source) ?? [], event]);
+  }
+  const open = [...sources.values()], order: PeerEvent[] = [];
+  while (open.length > 0) {
+    const at = random.below(open.length), source = open[at] as PeerEvent[];
+    // Mostly a whole socket is read before the next.
+    const count = random.chance(1, 2) ? source.length : random.between(1, source.length);
+    order.push(...source.splice(0, count));
+    if (source.length === 0) open.splice(at, 1);
+  }
+  return order;
+}
+
+/** Whose order the world keeps: one connection, the disk, the runtime, the clock, the clients. */
+function sourceOf(event: PeerEvent): string {
+  switch (event.type) {
+    case 'message': case 'join-message': return `peer/${event.from}`;
+    case 'disconnected': return `peer/${event.peer}`;
+    case 'feed': case 'dialled': case 'timer': return event.type;
+    case 'persisted': case 'snapshot-saved': case 'disk-failed': return 'disk';
+    case 'request': case 'request-closed': case 'request-drained': return 'clients';
+    case 'runtime-done': case 'runtime-failed': case 'container-changed': case 'container-gone':
+    case 'sandbox-changed': case 'sandbox-gone': case 'runtime-health': case 'log-chunk': case 'log-end':
+      return 'runtime';
+  }
+}
 
 interface RollingHash {
   add(atMs: number, peer: number, event: PeerEvent): void;
