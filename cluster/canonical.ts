@@ -31,7 +31,9 @@ function sameFields(left: Fields, right: Fields): boolean {
     const value = left[key];
     if (value === undefined) continue;
     fields += 1;
-    if (!Object.hasOwn(right, key) || right[key] === undefined || !sameContent(value, right[key])) return false;
+    if (!Object.hasOwn(right, key) || right[key] === undefined || !sameContent(value, right[key])) {
+      return false;
+    }
   }
   for (const key of Object.keys(right)) if (right[key] !== undefined) fields -= 1;
   return fields === 0;

@@ -49,7 +49,8 @@ function proxy() {
   return { said, apply: made.apply };
 }
 
-const route = (nodePort: number, backends: readonly number[], protocol: Route['protocol'] = 'TCP'): Route => ({
+const route = (nodePort: number, backends: readonly number[],
+  protocol: Route['protocol'] = 'TCP'): Route => ({
   name: 'default/web:http', protocol, clusterIP: '10.96.0.9', port: 80, nodePort,
   backends: backends.map((port) => ({ ip: host, port })),
 });
@@ -96,7 +97,8 @@ test('without a backend a connection is refused, not left hanging', async () => 
   await fetchAll(port).then(() => assert.unreachable(), () => undefined);
 });
 
-test('a client that has said all it wants to say gets the whole answer, however slowly it reads', async () => {
+test('a client that has said all it wants to say gets the whole answer, however slowly it reads',
+  async () => {
   // More than the kernel's buffers hold.
   const size = 32 * 1024 * 1024, port = await deadPort(), { apply } = proxy();
   apply([route(port, [await backend((socket) => {
