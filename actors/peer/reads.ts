@@ -22,6 +22,8 @@ export interface Reads {
   /** The answer to question `id`; null: the one asked does not lead, or can't confirm that it does. */
   answered(id: number, index: Index | null): void;
   applied(index: Index): void;
+  /** There has been no leader for so long that nobody is waited for. */
+  alone(): boolean;
 }
 
 export interface ReadHooks {
@@ -39,9 +41,11 @@ export function createReads(core: Core, hooks: ReadHooks): Reads {
   let lastId = 0;
   let expiring = false;
 
+  const alone = (): boolean => leader === null && core.now() >= leaderlessMs + limits.noLeaderPatienceMs;
+
   function read(done: (result: ReadResult) => void): void {
     const now = core.now(), patienceEndsMs = leaderlessMs + limits.noLeaderPatienceMs;
-    if (leader === null && now >= patienceEndsMs) {
+    if (alone()) {
       core.defer(() => done('stale'));
       return;
     }
@@ -112,7 +116,7 @@ export function createReads(core: Core, hooks: ReadHooks): Reads {
   }
 
   return {
-    read, answered, applied,
+    read, answered, applied, alone,
     waitFor(index, done) {
       if (core.state.revision >= index) {
         core.defer(() => done('fresh'));

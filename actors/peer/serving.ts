@@ -55,7 +55,7 @@ export function createServing(core: Core, parts: ServingParts): Serving {
       case 'local': return evaluate(incoming, 'fresh', 0);
       case 'linearizable': return parts.reads.read((result) => evaluate(incoming, result, 0));
       case 'at-least': return parts.reads.waitFor(index(need.revision), (result) => {
-        if (result === 'fresh') evaluate(incoming, result, 0);
+        if (result === 'fresh') evaluate(incoming, parts.reads.alone() ? 'stale' : 'fresh', 0);
         else respond(incoming.id, tooLarge(need.revision, core.state.revision));
       });
       default: return unreachable(need);

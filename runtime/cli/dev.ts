@@ -24,7 +24,7 @@ import { hello } from './hello.ts';
 import { createProgress } from './progress.ts';
 import type { Progress } from './progress.ts';
 import { runningPeer } from './pid.ts';
-import { removePods } from './remove-pods.ts';
+import { removePods, removeTableOf } from './remove-pods.ts';
 import { makeToken } from './token.ts';
 
 export interface DevFlags {
@@ -150,8 +150,9 @@ function freePort(wanted: number): Promise<number> {
 }
 
 /** Starts one peer and waits until it serves its API. Its output goes to DIR/peer-i/log.txt. */
-function launch({ dir, children, stopping }: Session, name: string): Promise<void> {
-  if (stopping) return Promise.reject(new Error('interrupted'));
+function launch(session: Session, name: string): Promise<void> {
+  const { dir, children } = session;
+  if (session.stopping) return Promise.reject(new Error('interrupted'));
   const home = join(dir, name), entry = fileURLToPath(new URL(`./shoal${extension}`, import.meta.url));
   return new Promise((done, fail) => {
     // Its own process group: Ctrl-C reaches `dev` alone, which then stops the peers in order.
@@ -176,6 +177,9 @@ function launch({ dir, children, stopping }: Session, name: string): Promise<voi
     child.on('exit', (code, signal) => {
       clearTimeout(timer);
       children.delete(name);
+      // On a machine of its own the table of a killed peer waits for its return; here it would stand before
+      // those of the others, with backends that are no more.
+      if (!session.stopping) void removeTableOf(home);
       fail(new Error(`${name} ended (${signal ?? `exit ${code}`}) before it served its API; it said:\n${
         output}`));
     });

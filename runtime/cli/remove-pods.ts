@@ -12,7 +12,7 @@ export async function removePods(dir: string, log: (line: string) => void): Prom
   const settings = readSettings(dir);
   if (settings === null || !existsSync(join(dir, 'identity.key'))) return;
   const owner = await createNetworkIdentity(dir);
-  await removeTable(owner);
+  await removeTableOf(dir);
   const waiting = new Map<string, (event: ContainersEvent) => void>();
   const containers = await openContainers({
     choice: settings.runtime, dir: join(dir, 'runtime'), owner, hostIP: settings.hostIP, log: () => undefined,
@@ -35,4 +35,9 @@ export async function removePods(dir: string, log: (line: string) => void): Prom
     log(`its containers can't be listed: ${found.failure.message}`);
   }
   await containers.close();
+}
+
+/** The routes of a peer that is down. */
+export async function removeTableOf(dir: string): Promise<void> {
+  if (existsSync(join(dir, 'identity.key'))) await removeTable(await createNetworkIdentity(dir));
 }

@@ -19,6 +19,9 @@ test('a restarted peer without a quorum shows what it had applied, and says that
   const answer = scene.call(number, 'GET', `${configMapsPath}/kept`);
   accepted(answer, 200);
   assert.match(answer?.warning ?? '', /older than this peer's start, \d+ s ago/);
+  const any = scene.call(number, 'GET', configMapsPath, undefined, 'resourceVersion=0');
+  accepted(any, 200);
+  assert.match(any?.warning ?? '', /no quorum/, 'also where any revision will do');
   assert.is(scene.call(number, 'POST', configMapsPath, configMap('refused'))?.status, 503);
 });
 
