@@ -1,9 +1,6 @@
 // The containers contract on a real Docker engine, and what only Docker has: registries, limits, labels.
 
-import { createServer } from 'node:net';
-import type { AddressInfo } from 'node:net';
-import { spawn, spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -15,7 +12,8 @@ import type {
 } from '../../cluster/ports.ts';
 import { createDockerRuntime } from '../../runtime/ports/docker.ts';
 import { helloImage } from '../../runtime/ports/image/archive.ts';
-import { busybox, containersOf, finished, makeBusybox, needingDocker } from '../docker.ts';
+import { busybox, containersOf, makeBusybox, needingDocker } from '../docker.ts';
+import { needingRegistry, startRegistry } from '../registry.ts';
 import { containersContract } from './containers.ts';
 import type { ContainersHarness, Program } from './containers.ts';
 
@@ -222,19 +220,13 @@ onDockerOnly('it is told whether the engine answers', async (harness) => {
 
 // ── a registry ───────────────────────────────────────────────────────────────────────────────────────────
 
-const hasRegistry = spawnSync('docker-registry', ['--version']).status === 0;
-if (!hasRegistry) console.log('SKIP docker-registry is not installed: nothing is pulled');
-
-const withRegistry = hasRegistry ? register : (name: string): void => test.skip(name);
+const withRegistry = needingRegistry(test, register);
 
 withRegistry('docker: pulls from a registry, and tells its errors', async () => {
   const harness = await onDocker(), registry = await startRegistry();
   const name = `${registry.address}/contract/page:1`;
   try {
-    await docker.getImage(busybox).tag({ repo: `${registry.address}/contract/page`, tag: '1' });
-    await finished(docker, await docker.getImage(name).push({ authconfig: { username: '', password: '' } }));
-    const { Id: id } = await docker.getImage(name).inspect();
-    await docker.getImage(name).remove();
+    const id = await registry.push(docker, busybox, 'contract/page:1');
     assert.is((await harness.call({ call: 'image', image: name })).value, '', 'gone from the engine');
     assert.is((await harness.call({ call: 'pull', image: name })).value, id);
     assert.is((await harness.call({ call: 'image', image: name })).value, id);
@@ -244,53 +236,15 @@ withRegistry('docker: pulls from a registry, and tells its errors', async () => 
     assert.match(missing.message, /manifest (for .* )?(not found|unknown)/);
     const unheard = await harness.fails({ call: 'pull', image: name.replace('page', 'none') });
     assert.match(unheard.message, /not found|unknown/);
-    registry.stop();
-    await registry.stopped;
+    await registry.stop();
     const silent = await harness.fails({ call: 'pull', image: name });
     assert.is(silent.reason, 'ErrImagePull');
     assert.match(silent.message, /connection refused/);
   } finally {
-    registry.stop();
-    await registry.stopped;
-    registry.clear();
+    await registry.stop();
     await docker.getImage(name).remove().catch(() => undefined);
     await harness.close();
   }
 });
-
-interface Registry { address: string; stop(): void; clear(): void; stopped: Promise<void> }
-
-async function startRegistry(): Promise<Registry> {
-  const dir = mkdtempSync(join(tmpdir(), 'shoal-registry-')), port = await freePort();
-  const address = `127.0.0.1:${port}`, file = join(dir, 'config.json');
-  writeFileSync(file, JSON.stringify({
-    version: '0.1', log: { level: 'error', accesslog: { disabled: true } },
-    storage: { filesystem: { rootdirectory: join(dir, 'data') } }, http: { addr: address },
-  }));
-  const child = spawn('docker-registry', ['serve', file], { stdio: ['ignore', 'ignore', 'pipe'] });
-  let said = '';
-  child.stderr.on('data', (data: Buffer) => { said = (said + data.toString()).slice(-2_000); });
-  const stopped = new Promise<void>((done) => child.on('exit', () => done()));
-  const deadline = performance.now() + 20_000;
-  while (!await fetch(`http://${address}/v2/`).then((answer) => answer.ok, () => false)) {
-    if (child.exitCode !== null || performance.now() > deadline) {
-      child.kill();
-      throw new Error(`docker-registry does not answer: ${said}`);
-    }
-    await sleep(20);
-  }
-  return { address, stopped, stop: () => void child.kill(), clear: () => rmSync(dir, { recursive: true }) };
-}
-
-function freePort(): Promise<number> {
-  return new Promise((done, fail) => {
-    const server = createServer();
-    server.once('error', fail);
-    server.listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as AddressInfo;
-      server.close(() => done(port));
-    });
-  });
-}
 
 test.run();

@@ -140,14 +140,15 @@ type Suite = Register & { after(hook: () => Promise<void>): void };
 
 /**
  * A file's tests on one cluster, one after the other, which the first of them starts. When one fails the
- * peers' last lines are printed, and those after it fail too, for they build on it.
+ * peers' last lines are printed, and those after it fail too, for they build on it. `how`: for a test that
+ * needs more than the others.
  */
 export function clusterTests(
   suite: Suite, options: ClusterOptions, register: Register = suite,
-): (name: string, body: (cluster: Cluster) => Promise<void>) => void {
+): (name: string, body: (cluster: Cluster) => Promise<void>, how?: Register) => void {
   let started: Promise<Cluster> | null = null, broken = '';
   suite.after(async () => { await (await started?.catch(() => null))?.close(); });
-  return (name, body) => register(name, async () => {
+  return (name, body, how = register) => how(name, async () => {
     if (broken !== '') throw new Error(`not tried, for "${broken}" failed`);
     broken = name;
     started ??= startCluster(options);

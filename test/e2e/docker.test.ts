@@ -6,13 +6,15 @@ import Dockerode from 'dockerode';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { Deployment, Pod, Service } from '../../cluster/api/types.ts';
-import { containersOf, needingDocker } from '../docker.ts';
+import { busybox, containersOf, makeBusybox, needingDocker } from '../docker.ts';
+import { needingRegistry, startRegistry } from '../registry.ts';
 import { clusterTests, figure, until } from './cluster.ts';
-import type { Cluster, TestPeer } from './cluster.ts';
+import type { TestPeer } from './cluster.ts';
 import { answering, configMap, deployment, paths, readyPods, service } from './workloads.ts';
 
 const docker = new Dockerode();
-const on = clusterTests(test, { peers: 3, runtime: 'docker' }, await needingDocker(test));
+const register = await needingDocker(test);
+const on = clusterTests(test, { peers: 3, runtime: 'docker' }, register);
 const app = 'app=hello', replicas = 6;
 const leaderMsMax = 2_000, notReadyMsMax = 10_000, replacedMsMax = 15_000;
 
@@ -196,7 +198,53 @@ on('an image that can not be pulled is told in the registry\'s words', async (cl
   await api.json('DELETE', `${paths.pods}/unheard-of`);
 });
 
-on('a deleted Deployment leaves no container', async (cluster: Cluster) => {
+async function imageGone(image: string): Promise<boolean> {
+  await docker.getImage(image).remove().catch(() => undefined);
+  return docker.getImage(image).inspect().then(() => false, () => true);
+}
+
+on('images are pulled by policy from a registry', async (cluster) => {
+  const { api } = cluster.peer(3), registry = await startRegistry();
+  const page = `${registry.address}/e2e/page:1`;
+  const run = (name: string, image: string, imagePullPolicy: string): Promise<Pod> =>
+    api.json('POST', paths.pods, {
+      apiVersion: 'v1', kind: 'Pod', metadata: { name, labels: { from: 'registry' } },
+      spec: {
+        terminationGracePeriodSeconds: 0,
+        containers: [{ name: 'main', image, imagePullPolicy, command: ['/bin/sleep', '1000'] }],
+      },
+    });
+  const state = async (name: string): Promise<string> => {
+    const { status } = await api.json<Pod>('GET', `${paths.pods}/${name}`);
+    const { waiting, running } = status?.containerStatuses?.[0]?.state ?? {};
+    return running === undefined ? `${waiting?.reason}: ${waiting?.message}` : 'running';
+  };
+  const becomes = (name: string, words: RegExp): Promise<true> =>
+    until(`${name} is ${words}`, async () => words.test(await state(name)), 30_000);
+  try {
+    await makeBusybox(docker);
+    await registry.push(docker, busybox, 'e2e/page:1');
+    await run('pulled', page, 'IfNotPresent');
+    await becomes('pulled', /^running$/);
+    await run('missing', `${registry.address}/e2e/page:2`, 'Always');
+    await becomes('missing', /^(ErrImagePull|ImagePullBackOff): .*manifest .*(unknown|not found)/);
+    await registry.stop();
+    await run('present', page, 'IfNotPresent');
+    await becomes('present', /^running$/);
+    await run('again', page, 'Always');
+    await becomes('again', /^(ErrImagePull|ImagePullBackOff): .*connection refused/);
+    await run('never', `${registry.address}/e2e/none:1`, 'Never');
+    await becomes('never', /^ErrImageNeverPull: /);
+  } finally {
+    await api.json('DELETE', `${paths.pods}?labelSelector=from%3Dregistry`);
+    await until('their pods are gone', async () => (await api.pods('from=registry')).length === 0, 30_000);
+    await registry.stop();
+    // Their containers go a moment after their pods.
+    for (const image of [page, busybox]) await until(`${image} is gone`, () => imageGone(image), 20_000);
+  }
+}, needingRegistry(test, register));
+
+on('a deleted Deployment leaves no container', async (cluster) => {
   const { api } = cluster.peer(2);
   await api.json<Deployment>('DELETE', `${paths.deployments}/hello?propagationPolicy=Foreground`);
   await until('no containers', async () => (await containers(cluster.peers)).length === 0, 60_000);
