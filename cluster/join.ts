@@ -188,7 +188,7 @@ function hearDoor(j: Joiner, door: PeerId, message: JoinMessage): JoinerEffect[]
       return [{ type: 'disarm', timer: 'join' }, { type: 'admitted', door, clusterId, term, members }];
     }
     case 'refused': return fail(j, message.reason, message.retry);
-    case 'hello': case 'request': return [];
+    case 'hello': case 'request': case 'ask': case 'stranger': return [];
     default: return unreachable(message);
   }
 }
@@ -279,7 +279,9 @@ function hearGuest(
     case 'hello': return challenge(d, from, message.tokenId, message.nonce, nowMs, wallMs, random);
     case 'request': return onRequest(d, from, message, nowMs, wallMs);
     // What a door says, nobody says to a door.
-    case 'challenge': case 'admitted': case 'refused': return [];
+    case 'challenge': case 'admitted': case 'refused': case 'stranger': return [];
+    // Is answered by who knows the members.
+    case 'ask': return [];
     default: return unreachable(message);
   }
 }

@@ -97,6 +97,10 @@ export const limits = {
   doorHandshakeMs: 30_000,
   /** Who was taken out may hear of it for this long: several announcements of the feed, and a repair. */
   departureMs: 10_000,
+  /** A member that is all alone asks one of the others this often whether it is a member still. */
+  askIntervalMs: 15_000,
+  /** A dial, and a question. */
+  askTimeoutMs: 4_000,
   /** Without an answer for this long the joiner gives up on this door. */
   joinTimeoutMs: 15_000,
 

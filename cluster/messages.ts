@@ -1,7 +1,7 @@
 // What peers say to each other: one union, framed and encoded by `wire.ts`.
 // A message may be lost, repeated, delayed or overtaken; none may do harm by it.
 
-import type { Index, ObjectKey, PeerId, Term } from './ids.ts';
+import type { Index, ObjectKey, PeerId, Revision, Term } from './ids.ts';
 import type { GossipMessage, RepairMessage } from './gossip/types.ts';
 import type { LogMember, LogMessage } from './log/types.ts';
 import type { CommandId } from './state/types.ts';
@@ -47,6 +47,10 @@ export type JoinMessage =
     readonly addresses: readonly string[] }
   | { readonly type: 'admitted'; readonly clusterId: string; readonly term: Term;
     readonly members: readonly LogMember[] }
-  | { readonly type: 'refused'; readonly reason: string; readonly retry: boolean };
+  | { readonly type: 'refused'; readonly reason: string; readonly retry: boolean }
+  /** From somebody who was a member as of this revision, and has been alone since: is it one still? */
+  | { readonly type: 'ask'; readonly revision: Revision }
+  /** It is not, by a newer state. */
+  | { readonly type: 'stranger' };
 
 export type { ObjectKey };

@@ -10,7 +10,7 @@ import type { FeedBatch } from './gossip/types.ts';
 import type { Command, CommandId } from './state/types.ts';
 import type { JoinMessage, PeerMessage } from './messages.ts';
 import type { LogsRequest } from './api/request.ts';
-import { nodeName } from './ids.ts';
+import { nodeName, revision } from './ids.ts';
 import type { ObjectKey } from './ids.ts';
 import { assert, unreachable } from './assert.ts';
 import { limits } from './limits.ts';
@@ -72,7 +72,7 @@ const kinds = [
   'logs-credit', 'logs-end', 'logs-close', 'join', 'admit', 'remove',
 ] as const satisfies readonly PeerMessage['kind'][];
 const joinTypes = [
-  'hello', 'challenge', 'request', 'admitted', 'refused',
+  'hello', 'challenge', 'request', 'admitted', 'refused', 'ask', 'stranger',
 ] as const satisfies readonly JoinMessage['type'][];
 
 function packMessage(m: PeerMessage): Plain {
@@ -217,6 +217,8 @@ function packJoin(m: JoinMessage): Plain {
     case 'request': return [type, m.proof, m.name, packAddresses(m.addresses)];
     case 'admitted': return [type, m.clusterId, m.term, packMembers(m.members)];
     case 'refused': return [type, cut(m.reason), m.retry];
+    case 'ask': return [type, m.revision];
+    case 'stranger': return [type];
     default: return unreachable(m);
   }
 }
@@ -247,6 +249,8 @@ function readJoin(fields: Fields): JoinMessage {
       };
     case 'refused':
       return { type, reason: fields.text('reason', limits.reasonLengthMax), retry: fields.flag('retry') };
+    case 'ask': return { type, revision: revision(fields.integer('revision')) };
+    case 'stranger': return { type };
     default: return unreachable(type);
   }
 }

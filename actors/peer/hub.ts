@@ -17,6 +17,8 @@ import { mutable } from '../../cluster/state/state.ts';
 import { encodeMessage } from '../../cluster/wire.ts';
 import type { PeerServices } from '../services.ts';
 import { createAdmin } from './admin.ts';
+import { createAsking } from './asking.ts';
+import type { Asking } from './asking.ts';
 import { createCommands } from './commands.ts';
 import type { Commands } from './commands.ts';
 import { createConsensus } from './consensus.ts';
@@ -79,6 +81,7 @@ export interface Hub {
   consensus: Consensus;
   spread: Spread;
   members: Members;
+  asking: Asking;
   joining: Joining;
   commands: Commands;
   reads: Reads;
@@ -244,12 +247,22 @@ function membersChanged(hub: Hub, next: readonly LogMember[]): void {
 }
 
 /** Whom the network may speak to, with the newest addresses first. */
-function announceMembers({ core, known, seen, departures }: Hub): void {
-  const others = [...known, ...departures.list()].filter(({ id }) => id !== core.self);
-  core.ports.network.setMembers(others.map(({ id, addresses }) => {
-    const newest = seen.get(id)?.split(',').filter((address) => address !== '') ?? [];
-    return { id, addresses: [...new Set([...newest, ...addresses])] };
-  }));
+function announceMembers({ core, known, seen, departures, asking }: Hub): void {
+  const asked = asking.asked();
+  const others = [...known, ...departures.list()].filter(({ id }) => id !== core.self && id !== asked);
+  core.ports.network.setMembers(others.map((member) =>
+    ({ id: member.id, addresses: addressesOf(seen, member) })));
+}
+
+function addressesOf(seen: Hub['seen'], { id, addresses }: LogMember): readonly string[] {
+  const newest = seen.get(id)?.split(',').filter((address) => address !== '') ?? [];
+  return [...new Set([...newest, ...addresses])];
+}
+
+/** A member that nobody speaks to. */
+function isLost({ hooks, reads, spread }: Hub): boolean {
+  const member = hooks.phase() === 'following' || hooks.phase() === 'running';
+  return member && reads.alone() && spread.live().length === 1;
 }
 
 function joinMembership(hub: Hub): void {
@@ -258,6 +271,12 @@ function joinMembership(hub: Hub): void {
     core.ports.network.sendJoin(to, encodeMessage({ kind: 'join', message }));
   hub.members = createMembers(core, hub.consensus, hub.spread, {
     clusterId: () => hub.founding.clusterId(), send: (to, message) => send(hub, to, message), sendJoin,
+  });
+  hub.asking = createAsking(core, {
+    lost: () => (isLost(hub) ? hub.known.filter(({ id }) => id !== core.self)
+      .map((member) => ({ ...member, addresses: addressesOf(hub.seen, member) })) : []),
+    sendJoin, changed: () => announceMembers(hub),
+    removed: () => core.defer(() => hub.hooks.stop(leftReason)),
   });
   hub.joining = createJoining(core, {
     sendJoin,

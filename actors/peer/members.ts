@@ -18,6 +18,7 @@ import type { JoinMessage, PeerMessage } from '../../cluster/messages.ts';
 import { resources } from '../../cluster/api/objects.ts';
 import type { Secret } from '../../cluster/api/types.ts';
 import { get } from '../../cluster/state/query.ts';
+import { answerTo } from './asking.ts';
 import type { Consensus, RoleView } from './consensus.ts';
 import type { Core } from './core.ts';
 import type { Spread } from './spread.ts';
@@ -181,7 +182,11 @@ export function createMembers(core: Core, consensus: Consensus, spread: Spread, 
       review();
     },
     liveness: review,
-    joinMessage: (from, message) => openDoor({ type: 'message', from, message }),
+    joinMessage(from, message) {
+      if (message.type !== 'ask') return openDoor({ type: 'message', from, message });
+      const answer = committed ? answerTo(core, members, from, message) : null;
+      if (answer !== null) hooks.sendJoin(from, answer);
+    },
     message(from, message) {
       // Whoever asked asks again, and then whoever leads by then: it is not passed on.
       if (view?.leader !== core.self) return;

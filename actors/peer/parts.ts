@@ -67,8 +67,11 @@ function network(hub: Hub, event: NetworkEvent): void {
       return hub.spread.feed(batch);
     }
     case 'join-message': return joinMessage(hub, event.from, event.frame);
-    case 'dialled': return hub.joining.dialled(event.address, event.peer, event.error);
+    case 'dialled':
+      hub.asking.dialled(event.address, event.peer);
+      return hub.joining.dialled(event.address, event.peer, event.error);
     case 'disconnected':
+      hub.asking.disconnected(event.peer);
       hub.joining.disconnected(event.peer);
       return hub.streams.disconnected(event.peer);
     default: return unreachable(event);
@@ -119,6 +122,7 @@ function joinMessage(hub: Hub, from: PeerId, frame: Uint8Array): void {
   if (isRefusal(decoded) || decoded.kind !== 'join') {
     return hub.core.trace('wire', 'refused', { from, why: 'not a join' });
   }
+  hub.asking.message(from, decoded.message);
   if (!hub.joining.message(from, decoded.message)) hub.members.joinMessage(from, decoded.message);
 }
 

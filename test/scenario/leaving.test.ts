@@ -69,6 +69,24 @@ test('who has left comes in again, under a Node of its own', () => {
   assert.equal(names(scene), ['peer-1', 'peer-2', 'peer-3']);
 });
 
+for (const restarts of [false, true]) {
+  test(`who is taken out while it is ${restarts ? 'down' : 'cut off'} hears of it later`, () => {
+    const scene = createScene(calmPlan(3, 3));
+    scene.form();
+    const leader = scene.leader()?.number ?? 0, gone = other(scene, leader);
+    const rest = [1, 2, 3].filter((number) => number !== gone);
+    const machine = scene.world.machine(gone);
+    if (restarts) scene.strike({ kind: 'crash', peers: [gone], forMs: 30_000 });
+    else scene.strike({ kind: 'partition', a: [gone], b: rest, direction: 'both', forMs: 30_000 });
+    scene.pass(10_000);
+    machine.leaves = true;
+    accepted(scene.call(leader, 'POST', leavePath, { name: `peer-${gone}` }), 202);
+    scene.until('it is out', () => names(scene).length === 2, 5_000);
+    scene.pass(20_000);
+    scene.until('it is gone', () => machine.life === null && machine.holds > 0, 40_000);
+  });
+}
+
 test('the last member stays, an unknown one is not found', () => {
   const scene = createScene(calmPlan(1, 1));
   scene.form();

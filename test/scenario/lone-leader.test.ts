@@ -14,7 +14,9 @@ for (const seed of [1, 2, 3]) {
     const alone = scene.leader();
     if (alone === null) throw new Error('no leader');
     const others = scene.world.machines.filter((each) => each !== alone).map(({ number }) => number);
-    scene.strike({ kind: 'partition', a: [alone.number], b: others, direction: 'both', forMs: 30_000 });
+    scene.strike({
+      kind: 'partition', a: [alone.number], b: others, direction: 'both', forMs: 30_000,
+    });
     scene.until('the others have a leader', () => others.includes(scene.leader()?.number ?? 0), 5_000);
     accepted(scene.call(others[0] ?? 0, 'POST', configMapsPath, configMap('meanwhile')), 201);
     scene.pass(10_000);

@@ -120,6 +120,8 @@ const samples: readonly PeerMessage[] = [
   { kind: 'logs-end', stream: 's/1', error: 'no such container' },
   { kind: 'logs-close', stream: 's/1' },
   { kind: 'join', message: { type: 'hello', tokenId: 'abc123', nonce: '00ff' } },
+  { kind: 'join', message: { type: 'ask', revision: revision(7) } },
+  { kind: 'join', message: { type: 'stranger' } },
   { kind: 'join', message: { type: 'challenge', nonce: '00ff', proof: 'aa'.repeat(32) } },
   { kind: 'join', message: { type: 'request', proof: 'bb'.repeat(32), name: 'carol', addresses: ['a:1'] } },
   { kind: 'join', message: { type: 'admitted', clusterId: 'c-1', term: term(3), members } },
