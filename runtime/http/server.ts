@@ -5,7 +5,8 @@
 // stream, not the peer its memory; after `request-closed` nothing more is sent for that request.
 
 import { createSecureServer } from 'node:http2';
-import type { Http2SecureServer, Http2ServerRequest, Http2ServerResponse } from 'node:http2';
+import type { Http2SecureServer } from 'node:http2';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { TLSSocket } from 'node:tls';
 import { requestId } from '../../cluster/ids.ts';
 import type { RequestId } from '../../cluster/ids.ts';
@@ -14,6 +15,8 @@ import { failure } from '../../cluster/api/status.ts';
 import type { ApiResponse, UserInfo } from '../../cluster/api/request.ts';
 import type { ClientsEvent, ClientsPort } from '../../cluster/ports.ts';
 import type { KeyPair } from './certificates.ts';
+import { http1Exchange, http2Exchange } from './exchange.ts';
+import type { Exchange } from './exchange.ts';
 
 export interface ServerOptions {
   readonly host: string;
@@ -35,29 +38,27 @@ const openPaths = new Set(['/healthz', '/livez', '/readyz', '/version']);
 const wantedHeaders = ['accept', 'content-type', 'user-agent', 'accept-encoding'] as const;
 
 export function createClients(deliver: (event: ClientsEvent) => void): Clients {
-  const open = new Map<RequestId, Http2ServerResponse>();
+  const open = new Map<RequestId, Exchange>();
   const users = new WeakMap<TLSSocket, UserInfo | null>();
   const connections = new Set<TLSSocket>();
   const servers: Http2SecureServer[] = [];
   let count = 0;
 
-  function serve(incoming: Http2ServerRequest, response: Http2ServerResponse): void {
-    const target = incoming.url, cut = target.indexOf('?');
+  function serve(exchange: Exchange): void {
+    const { target, method } = exchange, cut = target.indexOf('?');
     const path = cut < 0 ? target : target.slice(0, cut), query = cut < 0 ? '' : target.slice(cut + 1);
-    const user = userOf(users, socketOf(incoming)) ?? (openPaths.has(path) ? anonymous : null);
-    response.on('error', () => response.destroy());
-    if (user === null) return write(response, failure(401, 'Unauthorized', 'Unauthorized'));
-    readBody(incoming, (body, error) => {
-      if (error !== null) return write(response, error);
+    const user = userOf(users, exchange.socket) ?? (openPaths.has(path) ? anonymous : null);
+    if (user === null) return exchange.answer(failure(401, 'Unauthorized', 'Unauthorized'));
+    readBody(exchange, (body, error) => {
+      if (error !== null) return exchange.answer(error);
       const id = requestId(String((count += 1)));
-      open.set(id, response);
-      response.on('close', () => closed(id));
+      open.set(id, exchange);
+      exchange.onClose(() => closed(id));
       const headers: Record<string, string> = {};
       for (const name of wantedHeaders) {
-        const value = incoming.headers[name];
+        const value = exchange.headers[name];
         if (typeof value === 'string') headers[name] = value;
       }
-      const { method } = incoming;
       deliver({ type: 'request', request: { id, method, path, query, headers, body, user } });
     });
   }
@@ -68,16 +69,16 @@ export function createClients(deliver: (event: ClientsEvent) => void): Clients {
 
   /** Queues a part of a stream; a client that is too far behind is cut off. */
   function chunk(id: RequestId, data: string | Uint8Array): void {
-    const response = open.get(id);
-    if (response === undefined) return;
-    if (typeof data === 'string') response.write(data);
+    const exchange = open.get(id);
+    if (exchange === undefined) return;
+    if (typeof data === 'string') exchange.write(data);
     else {
-      response.write(data, () => {
+      exchange.write(data, () => {
         if (open.has(id)) deliver({ type: 'request-drained', id, bytes: data.length });
       });
     }
-    if (response.writableLength <= limits.watchBufferBytesMax) return;
-    (response.stream as { destroy(): void } | undefined ?? response).destroy();
+    if (exchange.waiting() <= limits.watchBufferBytesMax) return;
+    exchange.destroy();
     // Not from inside a call into the port.
     setImmediate(() => closed(id));
   }
@@ -85,31 +86,35 @@ export function createClients(deliver: (event: ClientsEvent) => void): Clients {
   return {
     chunk,
     respond(id, answer) {
-      const response = open.get(id);
+      const exchange = open.get(id);
       open.delete(id);
-      if (response !== undefined) write(response, answer);
+      exchange?.answer(answer);
     },
     open(id, status, headers) {
-      const response = open.get(id);
-      if (response === undefined) return;
-      response.writeHead(status, headers);
-      // HTTP/1.1 holds headers back until there is a body; HTTP/2 has sent them already.
-      if (response.req.method !== 'HEAD') return flushHeaders(response);
+      const exchange = open.get(id);
+      if (exchange === undefined) return;
+      exchange.begin(status, headers);
+      if (exchange.method !== 'HEAD') return;
       // Whoever asked for the headers alone has all there is.
-      response.end();
+      exchange.end();
       setImmediate(() => closed(id));
     },
     end(id) {
-      const response = open.get(id);
+      const exchange = open.get(id);
       open.delete(id);
-      response?.end();
+      exchange?.end();
     },
     async listen(options) {
       const secure = createSecureServer({
         allowHTTP1: true, requestCert: true, rejectUnauthorized: false,
         ca: options.ca, cert: options.serving.cert, key: options.serving.key, minVersion: 'TLSv1.2',
         settings: { maxConcurrentStreams: 1_000 },
-      }, serve);
+      }, (request, response) => {
+        serve(http1Exchange(request as object as IncomingMessage, response as object as ServerResponse));
+      });
+      // The listener above makes Node put its compatibility layer on every stream; HTTP/1.1 does without.
+      secure.removeAllListeners('stream');
+      secure.on('stream', (stream, headers) => serve(http2Exchange(stream, headers)));
       secure.maxConnections = limits.clientConnectionsMax;
       secure.on('secureConnection', (socket) => {
         connections.add(socket);
@@ -151,42 +156,22 @@ function userOf(users: WeakMap<TLSSocket, UserInfo | null>, socket: TLSSocket): 
   return user;
 }
 
-function socketOf(request: Http2ServerRequest): TLSSocket {
-  const { stream } = request as { stream?: { session?: { socket: unknown } } };
-  return (stream?.session?.socket ?? request.socket) as TLSSocket;
-}
-
-/** The whole body, or the answer to give instead. */
-function readBody(request: Http2ServerRequest,
-  done: (body: Uint8Array | null, error: ApiResponse | null) => void): void {
-  if (request.method === 'GET' || request.method === 'HEAD') return done(null, null);
+/** The whole body, or the answer to give instead. A client that goes away in the middle of it gets none. */
+function readBody(
+  exchange: Exchange, done: (body: Uint8Array | null, error: ApiResponse | null) => void,
+): void {
+  if (exchange.method === 'GET' || exchange.method === 'HEAD') return done(null, null);
   const parts: Buffer[] = [];
   let bytes = 0, settled = false;
-  const settle = (body: Uint8Array | null, error: ApiResponse | null): void => {
-    if (!settled) done(body, error);
-    settled = true;
-  };
-  request.on('data', (part: Buffer) => {
+  exchange.onBody((part) => {
     bytes += part.length;
+    if (settled) return;
     if (bytes <= limits.requestBodyBytesMax) return void parts.push(part);
-    settle(null, failure(413, 'RequestEntityTooLarge',
+    settled = true;
+    done(null, failure(413, 'RequestEntityTooLarge',
       `Request entity too large: limit is ${limits.requestBodyBytesMax}`));
-    request.resume();
+  }, () => {
+    if (!settled) done(parts.length > 1 ? Buffer.concat(parts) : parts[0] ?? null, null);
+    settled = true;
   });
-  // A client that goes away in the middle of its body gets no answer: there is nobody to answer. HTTP/2 tells
-  // of the end then too, as if the rest were not wanted.
-  request.on('aborted', () => { settled = true; });
-  request.on('end', () => settle(parts.length > 1 ? Buffer.concat(parts) : parts[0] ?? null, null));
-  request.on('error', () => { settled = true; });
-}
-
-function write(response: Http2ServerResponse, answer: ApiResponse): void {
-  if (response.writableEnded || response.destroyed) return;
-  const body = Buffer.from(answer.body);
-  response.writeHead(answer.status, { ...answer.headers, 'content-length': body.length });
-  response.end(body);
-}
-
-function flushHeaders(response: object): void {
-  if ('flushHeaders' in response && typeof response.flushHeaders === 'function') response.flushHeaders();
 }
