@@ -13,7 +13,7 @@ import type { Etcd } from './etcd.ts';
 import { count, ms, printTable } from './figures.ts';
 import { headOf, rowOf, runLoad } from './load.ts';
 import type { LoadResult, LoadTarget } from './load.ts';
-import { etcdTarget } from './log.ts';
+import { connectionsMax, etcdTarget } from './log.ts';
 import { endpointOf } from './rest.ts';
 import { writesOverKill } from './writes.ts';
 
@@ -50,7 +50,7 @@ async function measure(
         const prefix = `c${clients}-${where}-${round}-`;
         const spec = { clients, writes, warmup: 1_000, valueBytes, prefix };
         const pids = cluster.peers.map((peer) => peer.pid());
-        ours.push(await runLoad({ ...spec, target: await peersOf(cluster, where) }, pids));
+        ours.push(await runLoad({ ...spec, target: await peersOf(cluster, clients, where) }, pids));
         if (etcd === null) continue;
         theirs.push(await runLoad({ ...spec, target: etcdTarget(etcd, clients, where) }, etcd.pids));
       }
@@ -62,11 +62,12 @@ async function measure(
   }
 }
 
-async function peersOf(cluster: Cluster, where: 'leader' | 'any'): Promise<LoadTarget> {
+async function peersOf(cluster: Cluster, clients: number, where: 'leader' | 'any'): Promise<LoadTarget> {
   const leader = await cluster.leader();
   const peers = where === 'leader' ? [leader] : cluster.peers;
   const { identity } = endpointOf(leader);
-  return { kind: 'api', peers: peers.map((peer) => endpointOf(peer).endpoint), identity };
+  const connections = Math.min(clients, connectionsMax);
+  return { kind: 'api', peers: peers.map((peer) => endpointOf(peer).endpoint), identity, connections };
 }
 
 // ── the leader killed ────────────────────────────────────────────────────────────────────────────────────

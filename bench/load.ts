@@ -9,15 +9,18 @@ import { connectPut } from './grpc.ts';
 import { connectMember } from './member.ts';
 import { cpuMsOf } from './process.ts';
 import { connectRest } from './rest.ts';
-import type { RestConnection, RestEndpoint, RestIdentity } from './rest.ts';
+import type { RestEndpoint, RestIdentity } from './rest.ts';
 
 export type LoadTarget =
   /** Ports of etcd's members; clients go to them in turn and share `connections` to each. */
   | { readonly kind: 'etcd'; readonly ports: readonly number[]; readonly connections: number }
   /** The client port of the log's leader; all clients share one connection. */
   | { readonly kind: 'log'; readonly port: number }
-  /** Peers' APIs; every client has a connection of its own, to the peers in turn. */
-  | { readonly kind: 'api'; readonly peers: readonly RestEndpoint[]; readonly identity: RestIdentity };
+  /** Peers' APIs; clients go to them in turn and share `connections` to each. */
+  | {
+      readonly kind: 'api'; readonly peers: readonly RestEndpoint[]; readonly identity: RestIdentity;
+      readonly connections: number;
+    };
 
 export interface LoadSpec {
   readonly target: LoadTarget;
@@ -110,7 +113,7 @@ async function drive(write: Write, clients: number, writes: number, first: numbe
 }
 
 async function connect(spec: LoadSpec): Promise<Write> {
-  const { target, clients, prefix } = spec, value = Buffer.alloc(spec.valueBytes, 'v');
+  const { target, prefix } = spec, value = Buffer.alloc(spec.valueBytes, 'v');
   switch (target.kind) {
     case 'etcd': {
       const shared = await Promise.all(Array.from({ length: target.connections * target.ports.length },
@@ -122,13 +125,12 @@ async function connect(spec: LoadSpec): Promise<Write> {
       return (_, n) => member.append(n, value);
     }
     case 'api': {
-      const own: RestConnection[] = [];
-      for (let at = 0; at < clients; at += 1) {
-        own.push(await connectRest(present(target.peers, at % target.peers.length), target.identity));
-      }
+      const path = '/api/v1/namespaces/default/configmaps';
+      const shared = await Promise.all(Array.from({ length: target.connections * target.peers.length },
+        (_, at) => connectRest(present(target.peers, at % target.peers.length), target.identity)));
       return async (client, n) => {
         const body = configMap(`${prefix}${n}`, value.toString('latin1'));
-        const answer = await present(own, client).send('POST', '/api/v1/namespaces/default/configmaps', body);
+        const answer = await present(shared, client % shared.length).post(path, body);
         if (answer.status !== 201) throw new Error(`a create was answered ${answer.status}: ${answer.body}`);
       };
     }

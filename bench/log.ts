@@ -53,14 +53,14 @@ async function warmUp(log: RunningLog, etcd: Etcd | null): Promise<void> {
   if (etcd !== null) await runLoad({ ...spec, target: etcdLeader(etcd, spec.clients) }, []);
 }
 
-/** Measured: more connections than four give etcd no more writes at 256 clients. */
-const etcdConnectionsMax = 4;
+/** To one server. Measured: more than four give etcd no more writes at 256 clients. */
+export const connectionsMax = 4;
 
 const etcdLeader = (etcd: Etcd, clients: number): LoadTarget => etcdTarget(etcd, clients, 'leader');
 
 export function etcdTarget(etcd: Etcd, clients: number, where: 'leader' | 'any'): LoadTarget {
   const ports = where === 'leader' ? etcd.ports.slice(0, 1) : etcd.ports;
-  return { kind: 'etcd', ports, connections: Math.min(clients, etcdConnectionsMax) };
+  return { kind: 'etcd', ports, connections: Math.min(clients, connectionsMax) };
 }
 
 interface RunningLog {

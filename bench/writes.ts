@@ -92,7 +92,7 @@ async function createSurely(
   const path = `/api/v1/namespaces/${namespace}/configmaps`, body = configMap(name, text);
   let perhaps = false;
   for (const deadlineMs = performance.now() + giveUpMs; performance.now() < deadlineMs;) {
-    const answer = await user.send('POST', path, body);
+    const answer = await user.post(path, body);
     if (answer?.status === 201) return (JSON.parse(answer.body) as ConfigMap).metadata.uid;
     if (answer?.status === 409 && perhaps) {
       tally.foundDone += 1;
@@ -114,7 +114,7 @@ async function createSurely(
 
 interface User {
   /** Null: no answer, and nobody knows whether the request was carried out. */
-  send(method: string, path: string, body: string): Promise<RestAnswer | null>;
+  post(path: string, body: string): Promise<RestAnswer | null>;
   /** To the next peer. */
   moveOn(): void;
   close(): void;
@@ -130,12 +130,12 @@ function createUser(peers: readonly TestPeer[], who: number): User {
   return {
     moveOn,
     close: () => connection?.close(),
-    async send(method, path, body) {
+    async post(path, body) {
       const { endpoint, identity } = endpointOf(peers[at] as TestPeer);
       const silence = setTimeout(() => connection?.close(), silenceMs);
       try {
         if (connection === null || !connection.open) connection = await connectRest(endpoint, identity);
-        return await connection.send(method, path, body);
+        return await connection.post(path, body);
       } catch {
         return null;
       } finally {
