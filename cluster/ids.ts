@@ -39,6 +39,9 @@ export function objectKey(resource: ResourceName, namespace: string, name: strin
 
 /** The parts of an object's key. */
 export function splitKey(key: ObjectKey): { resource: ResourceName; namespace: string; name: string } {
-  const [group, resource, namespace, name] = key.split('/');
-  return { resource: `${group}/${resource}` as ResourceName, namespace: namespace ?? '', name: name ?? '' };
+  const second = key.indexOf('/', key.indexOf('/') + 1), third = key.indexOf('/', second + 1);
+  return {
+    resource: key.slice(0, second) as ResourceName, namespace: key.slice(second + 1, third),
+    name: key.slice(third + 1),
+  };
 }

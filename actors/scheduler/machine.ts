@@ -18,7 +18,7 @@ import type { Recorder } from '../recorder.ts';
 import { startRoot } from '../root.ts';
 import type { PeerServices, SubmitOutcome } from '../services.ts';
 import { bindOp, isForScheduler, schedulerName, unschedulableOp } from './bind.ts';
-import { noticeChanges } from './notice.ts';
+import { concerns, noticeChanges } from './notice.ts';
 import { placePod } from './placement.ts';
 import { createPodQueue, drop, hasPod, nextDueMs, offer, retry, setAside, takePod } from './queue.ts';
 import type { PodQueue } from './queue.ts';
@@ -55,7 +55,10 @@ export function createScheduler(services: PeerServices, term: Term): SchedulerAc
   // Everything that waits, as if it had just come.
   actor.send({ type: 'changes', changes: [] });
   return {
-    changes(changes) { if (changes.length > 0) actor.send({ type: 'changes', changes }); },
+    changes(changes) {
+      const own = changes.filter(concerns);
+      if (own.length > 0) actor.send({ type: 'changes', changes: own });
+    },
     stop() {
       actor.stop();
       recorder.stop();

@@ -18,6 +18,13 @@ import type { ClusterView } from './view.ts';
 /** The filters that room on a node can satisfy. */
 const roomFilters: readonly string[] = ['NodePorts', 'NodeResourcesFit'];
 
+/** Most changes are of other kinds: they need not wake the scheduler. */
+export function concerns({ key }: Change): boolean {
+  return key.startsWith(podsPrefix) || key.startsWith(nodesPrefix);
+}
+
+const podsPrefix = `${resources.pods}/`, nodesPrefix = `${resources.nodes}/`;
+
 export function noticeChanges(
   view: ClusterView, queue: PodQueue, changes: readonly Change[], nowMs: number,
 ): void {

@@ -81,7 +81,7 @@ function encodingOf(type: string): 'json' | 'yaml' | null {
 
 const texts = new WeakMap<object, string>();
 
-/** The object's JSON, made once. */
+/** The object's JSON, made once and kept: for what many ask for, lists and watches. */
 export function jsonOf(object: object): string {
   const known = texts.get(object);
   if (known !== undefined) return known;
@@ -89,6 +89,9 @@ export function jsonOf(object: object): string {
   texts.set(object, text);
   return text;
 }
+
+/** The object's JSON, not kept: for what one client asks for. Whatever is kept costs garbage collection. */
+export function jsonOnce(object: object): string { return texts.get(object) ?? JSON.stringify(object); }
 
 export interface ListMeta {
   readonly resourceVersion: string;

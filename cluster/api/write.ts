@@ -14,7 +14,7 @@ import type { JsonObject, ParsedBody } from './body.ts';
 import { conform } from './decode.ts';
 import type { FieldValidation } from './decode.ts';
 import { expectSame, resources } from './objects.ts';
-import { apiVersionOf, jsonOf, objectText, respond } from './output.ts';
+import { apiVersionOf, jsonOnce, objectText, respond } from './output.ts';
 import type { Form } from './output.ts';
 import type { Query } from './query.ts';
 import type { ApiContext, ApiRequest, ApiResponse, ApiResult } from './request.ts';
@@ -108,7 +108,7 @@ export const warningsOf = (complaints: readonly string[], asked: WriteOptions): 
 
 /** Why the object can't be stored for its size; null where it can. */
 export function sizeProblem(object: KubeObject): Problem | null {
-  const text = jsonOf(object);
+  const text = jsonOnce(object);
   const { objectBytesMax } = limits;
   // Three bytes of UTF-8 hold any UTF-16 unit: most objects need not be encoded to know that they fit.
   if (text.length * 3 <= objectBytesMax) return null;
@@ -154,7 +154,9 @@ export function updateCommand(
 export function objectResponse(
   { route, form, context }: Writing, object: KubeObject, status: number, warnings: readonly string[] = [],
 ): ApiResponse {
-  return respond(status, objectText(object, route.resource, form, context.nowWallMs), form, warnings);
+  const text = form.as === 'object' ? jsonOnce(object)
+    : objectText(object, route.resource, form, context.nowWallMs);
+  return respond(status, text, form, warnings);
 }
 
 export const answered = (response: ApiResponse): ApiResult => ({ type: 'response', response });
