@@ -63,9 +63,18 @@ export function objectsInNamespace(state: State, namespace: string): readonly Ke
 /**
  * Every key and object, sorted by key within each resource, resources sorted. For snapshots and slow checks.
  */
-export function everything(state: State): readonly Keyed[] {
-  return storedResources(state).flatMap((resource) =>
-    list(state, resource).map((object) => keyed(resource, object)));
+export function everything(state: State): readonly Keyed[] { return [...inTurn(state)]; }
+
+/** The same, one after the other, as of this call: what is applied before the last one does not show. */
+export function inTurn(state: State): Generator<Keyed, void, void> {
+  // Lists that were handed out never change.
+  return keyedOf(storedResources(state).map((resource) => [resource, list(state, resource)] as const));
+}
+
+type Lists = readonly (readonly [ResourceName, readonly KubeObject[]])[];
+
+function* keyedOf(lists: Lists): Generator<Keyed, void, void> {
+  for (const [resource, objects] of lists) for (const object of objects) yield keyed(resource, object);
 }
 
 function keyed(resource: ResourceName, object: KubeObject): Keyed {

@@ -9,7 +9,7 @@ import type { ObjectKey, PeerId, Revision, Term } from '../ids.ts';
 import type { KubeObject } from '../api/types.ts';
 import { parseCidr } from './allocate.ts';
 import { place } from './indexes.ts';
-import { everything } from './query.ts';
+import { everything, inTurn } from './query.ts';
 import { createState, mutable } from './state.ts';
 import type { State } from './state.ts';
 import type { Change } from './types.ts';
@@ -30,7 +30,22 @@ interface Head {
   readonly objects: number;
 }
 
+/** A snapshot in the making, of the state as it was when it was begun, whatever is applied meanwhile. */
+export interface Encoding {
+  /** Encodes about a chunk more; true once it is whole. */
+  step(): boolean;
+  /** The whole of it, once `step` said so. */
+  bytes(): Uint8Array;
+}
+
 export function encodeState(state: State): Uint8Array {
+  const encoding = beginEncoding(state);
+  while (!encoding.step());
+  return encoding.bytes();
+}
+
+/** For a state that is too large to be encoded between two heartbeats. */
+export function beginEncoding(state: State): Encoding {
   const { windows, digest, serviceCidr } = mutable(state);
   const head: Head = {
     format, revision: state.revision, term: state.term, digest, serviceCidr,
@@ -38,16 +53,23 @@ export function encodeState(state: State): Uint8Array {
       [origin, incarnation, through, forced, [...seen].sort((a, b) => a - b)] as const),
     objects: state.objects.size,
   };
-  const encoder = new TextEncoder(), chunks: Uint8Array[] = [];
+  const encoder = new TextEncoder(), chunks: Uint8Array[] = [], objects = inTurn(state);
   let text = `${JSON.stringify(head)}\n`;
-  for (const { key, object } of everything(state)) {
-    text += `${JSON.stringify([key, object])}\n`;
-    if (text.length < chunkBytes) continue;
-    chunks.push(encoder.encode(text));
-    text = '';
-  }
-  chunks.push(encoder.encode(text));
-  return joined(chunks);
+  return {
+    step() {
+      for (let next = objects.next(); next.done !== true; next = objects.next()) {
+        text += `${JSON.stringify([next.value.key, next.value.object])}\n`;
+        if (text.length < chunkBytes) continue;
+        chunks.push(encoder.encode(text));
+        text = '';
+        return false;
+      }
+      if (text !== '') chunks.push(encoder.encode(text));
+      text = '';
+      return true;
+    },
+    bytes: () => joined(chunks),
+  };
 }
 
 function joined(chunks: readonly Uint8Array[]): Uint8Array {
