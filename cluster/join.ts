@@ -19,7 +19,7 @@ import { unreachable } from './assert.ts';
 import { decodeBase64, encodeBase64 } from './api/resources/base64.ts';
 import { parseTime, rfc3339 } from './api/time.ts';
 import type { Secret } from './api/types.ts';
-import type { PeerId, Term } from './ids.ts';
+import type { Index, PeerId, Term } from './ids.ts';
 import { limits } from './limits.ts';
 import type { LogMember } from './log/types.ts';
 import type { JoinMessage } from './messages.ts';
@@ -141,7 +141,7 @@ export type JoinerEffect =
   | { readonly type: 'disarm'; readonly timer: 'join' }
   | {
       readonly type: 'admitted'; readonly door: PeerId; readonly clusterId: string; readonly term: Term;
-      readonly members: readonly LogMember[];
+      readonly index: Index; readonly members: readonly LogMember[];
     }
   /** Over: `retry` says whether the same attempt may succeed later, or through another door. */
   | { readonly type: 'failed'; readonly reason: string; readonly retry: boolean };
@@ -180,12 +180,12 @@ function hearDoor(j: Joiner, door: PeerId, message: JoinMessage): JoinerEffect[]
     case 'challenge': return j.stage === 'greeted' ? onChallenge(j, door, message.nonce, message.proof) : [];
     case 'admitted': {
       if (j.stage !== 'requested') return fail(j, 'the door did not prove that it knows the token', false);
-      const { clusterId, term, members } = message;
+      const { clusterId, term, index, members } = message;
       if (!members.some(({ id }) => id === j.config.self)) {
         return fail(j, 'the door says admitted, but its members do not include this peer', true);
       }
       j.stage = 'over';
-      return [{ type: 'disarm', timer: 'join' }, { type: 'admitted', door, clusterId, term, members }];
+      return [{ type: 'disarm', timer: 'join' }, { type: 'admitted', door, clusterId, term, index, members }];
     }
     case 'refused': return fail(j, message.reason, message.retry);
     case 'hello': case 'request': case 'ask': case 'stranger': return [];
@@ -235,7 +235,7 @@ export type DoorEvent =
   /** The log has taken the guest in. */
   | {
       readonly type: 'admitted'; readonly peer: PeerId; readonly clusterId: string; readonly term: Term;
-      readonly members: readonly LogMember[];
+      readonly index: Index; readonly members: readonly LogMember[];
     }
   /** The owner can't or won't admit it. */
   | { readonly type: 'refuse'; readonly peer: PeerId; readonly reason: string; readonly retry: boolean };
@@ -264,8 +264,9 @@ export function stepDoor(
     case 'message': return hearGuest(d, event.from, event.message, nowMs, wallMs, random);
     case 'admitted': {
       if (!d.guests.delete(event.peer)) return [];
-      const { clusterId, term, members } = event;
-      return [{ type: 'send', to: event.peer, message: { type: 'admitted', clusterId, term, members } }];
+      const { clusterId, term, index, members } = event;
+      const message = { type: 'admitted', clusterId, term, index, members } as const;
+      return [{ type: 'send', to: event.peer, message }];
     }
     case 'refuse': return d.guests.has(event.peer) ? refuse(d, event.peer, event.reason, event.retry) : [];
     default: return unreachable(event);

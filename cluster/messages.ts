@@ -45,7 +45,8 @@ export type JoinMessage =
   | { readonly type: 'challenge'; readonly nonce: string; readonly proof: string }
   | { readonly type: 'request'; readonly proof: string; readonly name: string;
     readonly addresses: readonly string[] }
-  | { readonly type: 'admitted'; readonly clusterId: string; readonly term: Term;
+  /** `index`: up to there at least the log was committed when it had taken the joiner in. */
+  | { readonly type: 'admitted'; readonly clusterId: string; readonly term: Term; readonly index: Index;
     readonly members: readonly LogMember[] }
   | { readonly type: 'refused'; readonly reason: string; readonly retry: boolean }
   /** From somebody who was a member as of this revision, and has been alone since: is it one still? */

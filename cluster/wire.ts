@@ -215,7 +215,7 @@ function packJoin(m: JoinMessage): Plain {
     case 'hello': return [type, m.tokenId, m.nonce];
     case 'challenge': return [type, m.nonce, m.proof];
     case 'request': return [type, m.proof, m.name, packAddresses(m.addresses)];
-    case 'admitted': return [type, m.clusterId, m.term, packMembers(m.members)];
+    case 'admitted': return [type, m.clusterId, m.term, m.index, packMembers(m.members)];
     case 'refused': return [type, cut(m.reason), m.retry];
     case 'ask': return [type, m.revision];
     case 'stranger': return [type];
@@ -245,6 +245,7 @@ function readJoin(fields: Fields): JoinMessage {
     case 'admitted':
       return {
         type, clusterId: fields.text('clusterId', limits.uidLengthMax), term: fields.term('term'),
+        index: fields.index('index'),
         members: readMembers(fields),
       };
     case 'refused':

@@ -14,7 +14,7 @@ import type { LinkConditions, PartitionDirection } from './ports/network.ts';
 
 export const faultClasses = [
   'partition', 'links', 'clog', 'crash', 'power', 'pause', 'slow-disk', 'disk-fails', 'clocks', 'runtime',
-  'containers',
+  'containers', 'leave',
 ] as const;
 export type FaultClass = (typeof faultClasses)[number];
 
@@ -44,6 +44,8 @@ export type Fault = Timed & (
   /** One in `oneIn` containers exits with code 1, vanishes, or loses its sandbox. */
   | { readonly kind: 'containers'; readonly peer: number; readonly oneIn: number;
       readonly how: 'exit' | 'lose' | 'sandbox' }
+  /** It is taken out of the cluster; its machine is emptied and joins again when the fault is over. */
+  | { readonly kind: 'leave'; readonly peer: number }
 );
 
 export type FaultOf<Kind extends Fault['kind']> = Extract<Fault, { readonly kind: Kind }>;
@@ -81,13 +83,15 @@ const quietMs = 4_000;
 /** How many faults of a class a minute of chaos brings, at most. */
 const perMinute: Readonly<Record<FaultClass, number>> = {
   'partition': 4, 'links': 3, 'clog': 3, 'crash': 4, 'power': 1, 'pause': 3, 'slow-disk': 2, 'disk-fails': 1,
-  'clocks': 1, 'runtime': 2, 'containers': 3,
+  'clocks': 1, 'runtime': 2, 'containers': 3, 'leave': 1,
 };
 
 export function drawPlan(seed: number, options: PlanOptions): FaultPlan {
   const { peers, minutes, classes: allowed = faultClasses } = options;
   const random = createRandom(hash32(seed, 0xfa017));
-  const classes = faultClasses.filter((each) => allowed.includes(each) && random.chance(3, 4));
+  const drawn = faultClasses.filter((each) => allowed.includes(each) && random.chance(3, 4));
+  // Of two, none can be spared.
+  const classes = drawn.filter((each) => each !== 'leave' || peers > 2);
   const healMs = Math.max(quietMs, Math.round(minutes * 60_000 * 0.55));
   const faults = classes.flatMap((each) => drawClass(seed, each, peers, healMs));
   const stormy = classes.includes('runtime') || classes.includes('containers');
@@ -140,7 +144,7 @@ function drawClass(seed: number, fault: FaultClass, peers: number, healMs: numbe
 const durations: Readonly<Record<FaultClass, readonly [number, number]>> = {
   'partition': [300, 40_000], 'links': [2_000, 60_000], 'clog': [200, 8_000], 'crash': [20, 50_000],
   'power': [1_000, 50_000], 'pause': [50, 15_000], 'slow-disk': [1_000, 30_000], 'disk-fails': [500, 20_000],
-  'clocks': [1_000, 60_000], 'runtime': [5_000, 60_000], 'containers': [1, 2],
+  'clocks': [1_000, 60_000], 'runtime': [5_000, 60_000], 'containers': [1, 2], 'leave': [1_000, 40_000],
 };
 
 function drawFault(random: Random, fault: FaultClass, peers: number, timed: Timed): Fault {
@@ -170,6 +174,8 @@ function drawFault(random: Random, fault: FaultClass, peers: number, timed: Time
     case 'runtime':
       return random.chance(1, 3) ? { ...timed, kind: 'runtime-down', peer }
         : { ...timed, kind: 'runtime', peer, faults: drawRuntime(random) };
+    // The first peer is the door that the others know.
+    case 'leave': return { ...timed, kind: 'leave', peer: random.between(Math.min(2, peers), peers) };
     case 'containers': {
       const how = (['exit', 'lose', 'sandbox'] as const)[random.below(3)] ?? 'exit';
       return { ...timed, kind: 'containers', peer, oneIn: random.between(1, 4), how };

@@ -1,9 +1,10 @@
 // Carries a plan's faults out in a world, each at its time, and takes it back when it is over.
-// What always holds: after `healMs` nothing of any fault is left; a machine that several faults keep down
-// starts when the last of them is over.
+// What always holds: after `healMs` nothing of any fault is left, but that who was asked to leave may still
+// be on its way; a machine that several faults keep down starts when the last of them is over.
 
 import type { PeerId } from '../cluster/ids.ts';
 import type { Fault, FaultOf, FaultPlan, LinkName } from './faults.ts';
+import { bringBack, takeOut } from './leaving.ts';
 import { jumpClock } from './machine.ts';
 import type { Machine } from './machine.ts';
 import { noFaults } from './ports/containers.ts';
@@ -59,6 +60,7 @@ function begin(world: World, fault: Fault, active: ReadonlySet<Fault>): void {
     case 'runtime': return world.machine(fault.peer).host.setFaults(fault.faults);
     case 'runtime-down': return world.machine(fault.peer).host.setUp(false);
     case 'containers': return harmContainers(world, fault);
+    case 'leave': return takeOut(world, fault.peer);
   }
 }
 
@@ -79,6 +81,7 @@ function end(world: World, fault: Fault, active: ReadonlySet<Fault>): void {
     case 'runtime': return world.machine(fault.peer).host.setFaults(noFaults);
     case 'runtime-down': return world.machine(fault.peer).host.setUp(true);
     case 'containers': return;
+    case 'leave': return bringBack(world, fault.peer);
   }
 }
 

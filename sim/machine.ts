@@ -50,6 +50,8 @@ export interface Machine {
   holds: number;
   /** Somebody is taking its peer out of the cluster: it may stop for that. */
   leaves: boolean;
+  /** It heard that it is out, and stopped: that keeps it down. */
+  left: boolean;
 }
 
 /** One process. */
@@ -103,7 +105,7 @@ export function createMachine(world: MachineWorld, number: number): Machine {
         else containers.lost(container);
       },
     }),
-    traffic: createTraffic(), runs: 0, life: null, holds: 0, leaves: false,
+    traffic: createTraffic(), runs: 0, life: null, holds: 0, leaves: false, left: false,
   };
   return machine;
 }

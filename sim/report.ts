@@ -42,7 +42,7 @@ function faultText(fault: Fault): string {
     }
     case 'clog': return `clog ${linksText(fault.links)}`;
     case 'crash': case 'power': return `${fault.kind} ${fault.peers.join(' ')}`;
-    case 'pause': case 'disk-fails': case 'runtime-down': return `${fault.kind} ${fault.peer}`;
+    case 'pause': case 'disk-fails': case 'runtime-down': case 'leave': return `${fault.kind} ${fault.peer}`;
     case 'slow-disk': return `slow-disk ${fault.peer}: up to ${fault.conditions.syncMsMax} ms a sync`;
     case 'clock-jump': return `clock-jump ${fault.peer}: ${fault.skewMs} ms`;
     case 'runtime':

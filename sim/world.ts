@@ -120,6 +120,7 @@ export function createWorld(plan: FaultPlan, options: WorldOptions = {}): World 
     if (at.leaves && reason === leftReason) {
       // Whoever ran it stops its pods; the machine is of no use to the cluster any more.
       at.holds += 1;
+      at.left = true;
       return at.host.powerOff();
     }
     const excused = reason === diskFailure || !life.member;

@@ -4,6 +4,7 @@
 // state changes only here, entry by entry in the order of the log, or as a whole by a snapshot.
 
 import { assert, unreachable } from '../../cluster/assert.ts';
+import { index as toIndex, term as toTerm } from '../../cluster/ids.ts';
 import type { Index, PeerId, Term } from '../../cluster/ids.ts';
 import { limits } from '../../cluster/limits.ts';
 import { createLog, describe, step } from '../../cluster/log/log.ts';
@@ -43,6 +44,8 @@ export interface ConsensusHooks {
 
 export interface Consensus {
   feed(event: LogEvent): void;
+  /** A door has let this peer in, now or before it started: the fact that tells as of when. */
+  joined(fact: string | undefined): void;
   /**
    * Applies what this peer itself has noted as committed before it started: for that nobody need be asked.
    */
@@ -180,8 +183,12 @@ export function createConsensus(core: Core, recovery: LogRecovery, hooks: Consen
 
   return {
     feed: (event) => feed(event),
+    joined(fact) {
+      const { index, term } = placeIn(fact);
+      feed({ type: 'joined', index: toIndex(index), term: toTerm(term) });
+    },
     recall(note) {
-      const [index, term] = (note ?? '').split('/').map(Number);
+      const { index, term } = placeIn(note);
       const { entries, snapshot } = recovery;
       // An entry of the same index and term is the committed one, and so are all before it.
       const last = entries.findIndex((entry) => entry.index === index && entry.term === term);
@@ -214,6 +221,13 @@ export function createConsensus(core: Core, recovery: LogRecovery, hooks: Consen
 
 /** The fact on disk: `index/term` of an entry that was applied, so committed. */
 export const committedFact = 'committed';
+/** … and as of which entry a door has let this peer in. */
+export const joinedFact = 'joined';
+
+function placeIn(fact: string | undefined): { readonly index: number; readonly term: number } {
+  const [index = 0, term = 0] = (fact ?? '0/0').split('/').map(Number);
+  return { index, term };
+}
 
 interface Compaction { saving: boolean; entries: number; bytes: number }
 

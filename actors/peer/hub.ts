@@ -21,7 +21,7 @@ import { createAsking } from './asking.ts';
 import type { Asking } from './asking.ts';
 import { createCommands } from './commands.ts';
 import type { Commands } from './commands.ts';
-import { createConsensus } from './consensus.ts';
+import { createConsensus, joinedFact } from './consensus.ts';
 import type { Consensus, RoleView } from './consensus.ts';
 import { uuid } from './core.ts';
 import type { Core, Timers } from './core.ts';
@@ -280,7 +280,9 @@ function joinMembership(hub: Hub): void {
   });
   hub.joining = createJoining(core, {
     sendJoin,
-    admitted(members) {
+    admitted(members, term, at) {
+      core.ports.disk.saveFact(joinedFact, `${at}/${term}`);
+      hub.consensus.joined(`${at}/${term}`);
       membersChanged(hub, members);
       hub.hooks.member();
       follow(hub);

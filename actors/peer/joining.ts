@@ -2,7 +2,7 @@
 // there is no leader just then.
 
 import { unreachable } from '../../cluster/assert.ts';
-import type { PeerId } from '../../cluster/ids.ts';
+import type { Index, PeerId, Term } from '../../cluster/ids.ts';
 import { createJoiner, createNonce, stepJoiner } from '../../cluster/join.ts';
 import type { Joiner, JoinerEffect, JoinerEvent } from '../../cluster/join.ts';
 import type { LogMember } from '../../cluster/log/types.ts';
@@ -20,7 +20,8 @@ export interface Joining {
 
 export interface JoiningHooks {
   sendJoin(to: PeerId, message: JoinMessage): void;
-  admitted(members: readonly LogMember[]): void;
+  /** The log has taken this peer in: as of `index` at the latest, in `term`. */
+  admitted(members: readonly LogMember[], term: Term, index: Index): void;
   /** Nothing that trying again would mend. */
   failed(reason: string): void;
 }
@@ -63,7 +64,7 @@ export function createJoining(core: Core, hooks: JoiningHooks): Joining {
       case 'disarm': return core.disarm('join/answer');
       case 'admitted':
         finish();
-        return hooks.admitted(effect.members);
+        return hooks.admitted(effect.members, effect.term, effect.index);
       case 'failed':
         if (effect.retry) return again(effect.reason);
         finish();

@@ -137,7 +137,7 @@ export function createMembers(core: Core, consensus: Consensus, spread: Spread, 
       wishes.delete(wishOf(wish));
       if (wish.kind !== 'admit' || view === null) continue;
       openDoor({ type: 'admitted', peer: wish.member.id, clusterId: hooks.clusterId(), term: view.term,
-        members });
+        index: index(core.state.revision), members });
     }
   }
 

@@ -12,7 +12,7 @@ import type {
 } from '../../cluster/ports.ts';
 import { decodeFeed, decodeMessage, isRefusal } from '../../cluster/wire.ts';
 import type { Core, Timers } from './core.ts';
-import { committedFact } from './consensus.ts';
+import { committedFact, joinedFact } from './consensus.ts';
 import { announceReadiness, createHub, describeLog, follow, send, settle, statusOf } from './hub.ts';
 import type { Hub, HubHooks } from './hub.ts';
 import type { PeerStatus } from './status.ts';
@@ -36,6 +36,7 @@ export function createParts(core: Core, timers: Timers, recovery: DiskRecovery, 
     isMember: () => [...hub.known, ...describeLog(hub).members].some(({ id }) => id === core.self),
     begin() {
       hub.consensus.feed({ type: 'start' });
+      hub.consensus.joined(recovery.facts[joinedFact]);
       hub.consensus.recall(recovery.facts[committedFact]);
       hub.spread.start();
       if (hooks.phase() === 'following') follow(hub);

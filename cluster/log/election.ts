@@ -16,7 +16,7 @@ import { lastConfig } from './members.ts';
 import { appendEntries } from './record.ts';
 import { createLeading, isLive, startRound } from './replicate.ts';
 import type { Progress } from './replicate.ts';
-import { becomeFollower, hearsLeader, isVoter, restartElectionTimer } from './role.ts';
+import { becomeFollower, hearsLeader, isCaughtUp, isVoter, restartElectionTimer } from './role.ts';
 import type { LogMessage } from './types.ts';
 import { quorum } from './voters.ts';
 
@@ -96,7 +96,7 @@ const others = (log: Log): PeerId[] => lastConfig(log.configs).voters.filter((id
 
 /** Whether a request for votes is looked at at all; if not, it changes nothing here and gets no answer. */
 export function heedsVotes(log: Log, from: PeerId, message: VoteRequest): boolean {
-  if (message.forced !== true && hearsLeader(log)) return false;
+  if (!isCaughtUp(log) || (message.forced !== true && hearsLeader(log))) return false;
   const { members } = lastConfig(log.configs);
   if (members.length === 0) return false;
   // A stranger may be a member that was admitted by entries this peer has yet to get: then its log is longer.

@@ -67,6 +67,8 @@ export interface Log {
   /** The election timer runs from here, this long. */
   quietSinceMs: number;
   electionTimeoutMs: number;
+  /** It joined when the log was committed up to here; before it has come that far, it does not vote. */
+  votesFrom: Index;
   /** Candidates and pre-candidates: the answers so far. */
   readonly votes: Map<PeerId, boolean>;
   /** A candidate's own vote counts once this token is persisted. */
@@ -102,7 +104,7 @@ export function createLog(config: LogConfig, recovery: LogRecovery, random: Rand
     self: config.self, random, bounds: { ...defaultBounds, ...config.bounds }, nowMs: 0, started: false,
     term: torn ? entries.lastTerm : hard.term, vote: torn ? null : hard.vote, role: 'learner', leader: null,
     heardMs: -Infinity, quietSinceMs: 0, electionTimeoutMs: 0,
-    votes: new Map(), voteToken: 0, entries,
+    votesFrom: toIndex(0), votes: new Map(), voteToken: 0, entries,
     configs: [createConfig(snapshot.index, snapshot.members)],
     durable: createDurable(unsaved ? snapshot.index : entries.lastIndex),
     leading: null, incoming: null, out: [],
@@ -178,6 +180,10 @@ function start(log: Log): void {
 function handle(log: Log, event: LogEvent): void {
   switch (event.type) {
     case 'start': return;
+    case 'joined':
+      if (event.term > log.term) becomeFollower(log, event.term, null);
+      log.votesFrom = toIndex(Math.max(log.votesFrom, event.index));
+      return;
     case 'timer': return onTimer(log, event.timer);
     case 'message': return onMessage(log, event.from, event.message);
     case 'propose': return onPropose(log, event.data);

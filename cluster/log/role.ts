@@ -61,6 +61,7 @@ export function refreshRole(log: Log): void {
  * removal isn't committed may be the only one that can commit it (Ongaro's thesis, 4.2.2).
  */
 function mayCampaign(log: Log): boolean {
+  if (!isCaughtUp(log)) return false;
   for (let at = log.configs.length - 1; at >= 0; at--) {
     const config = log.configs[at];
     if (config === undefined) break;
@@ -69,6 +70,12 @@ function mayCampaign(log: Log): boolean {
   }
   return false;
 }
+
+/**
+ * A newcomer may have been a member before, with a log that is gone. It votes by no membership of those days:
+ * two such peers would be taken for the quorum that they once were.
+ */
+export const isCaughtUp = (log: Log): boolean => log.entries.commit >= log.votesFrom;
 
 export const isVoter = (log: Log, id: PeerId): boolean => lastConfig(log.configs).voters.includes(id);
 

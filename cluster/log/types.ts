@@ -84,6 +84,11 @@ export type LogTimer = 'election' | 'heartbeat' | 'snapshot-retry';
 export type LogEvent =
   /** The first event of a run: the log arms its timers and says its role and members. */
   | { readonly type: 'start' }
+  /**
+   * A door has let this peer in; by then `index` was committed, in `term`. The log up to there may tell of a
+   * time when this very peer was a voter, with a log that it has lost since.
+   */
+  | { readonly type: 'joined'; readonly term: Term; readonly index: Index }
   | { readonly type: 'timer'; readonly timer: LogTimer }
   | { readonly type: 'message'; readonly from: PeerId; readonly message: LogMessage }
   /** Many proposals may come in one event: they share one disk write and one append per follower. */

@@ -15,6 +15,8 @@ export interface ElectionOracle {
   voted(peer: PeerId, term: number, candidate: PeerId): void;
   /** What a peer finds on its disk when it starts again. */
   restarted(peer: PeerId, hard: HardState): void;
+  /** The peer was taken out and its disk emptied: it comes back as a newcomer, with no promise to keep. */
+  wiped(peer: PeerId): void;
   leaderOf(term: number): PeerId | null;
 }
 
@@ -74,6 +76,7 @@ export function createElectionOracle(report: Report): ElectionOracle {
         report('one-vote-per-term', `${peer} forgot its vote for ${given} in term ${term}, now: ${vote}`);
       }
     },
+    wiped(peer) { peers.delete(peer); },
     leaderOf: (term) => leaders.get(term) ?? null,
   };
 }

@@ -3,7 +3,7 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { Secret } from '../../cluster/api/types.ts';
-import { peerId, term } from '../../cluster/ids.ts';
+import { index, peerId, term } from '../../cluster/ids.ts';
 import type { PeerId } from '../../cluster/ids.ts';
 import {
   createDoor, createJoiner, createNonce, parseToken, secretFromToken, stepDoor, stepJoiner, tokenFromSecret,
@@ -61,7 +61,8 @@ function talk(d: Door, j: Joiner, from: PeerId = joinerId): Outcome {
     const admit = answers.filter(({ type }) => type === 'admit');
     admits.push(...admit);
     if (admit.length > 0) {
-      answers = at(d, { type: 'admitted', peer: from, clusterId: 'c-1', term: term(3), members });
+      answers = at(d,
+        { type: 'admitted', peer: from, clusterId: 'c-1', term: term(3), index: index(7), members });
     }
     for (const answer of says(answers)) {
       log.push(`door: ${answer.type}`);
@@ -78,7 +79,8 @@ test('with the token a stranger becomes a member, and the secret never travels',
     'joiner: hello', 'door: challenge', 'joiner: request', 'door: admitted',
   ]);
   assert.equal(outcome.admits, [{ type: 'admit', peer: joinerId, name: 'carol', addresses: ['c:1'] }]);
-  const admitted = { type: 'admitted', door: doorId, clusterId: 'c-1', term: term(3), members };
+  const admitted = { type: 'admitted', door: doorId, clusterId: 'c-1', term: term(3), index: index(7),
+    members };
   assert.equal(outcome.joined, [admitted]);
   assert.is(d.guests.size, 0);
 });
@@ -144,7 +146,7 @@ test('a proof is of no use in another handshake, by another peer, or the other w
 
 test('a door that does not prove itself is not believed', () => {
   for (const message of [
-    { type: 'admitted', clusterId: 'x', term: term(1), members },
+    { type: 'admitted', clusterId: 'x', term: term(1), index: index(7), members },
     { type: 'challenge', nonce: '0'.repeat(32), proof: '0'.repeat(64) },
     { type: 'challenge', nonce: 'short', proof: '' },
   ] as const satisfies JoinMessage[]) {
@@ -162,7 +164,8 @@ test('a door that admits a peer which is none of its members is not believed eit
   const [challenge] = says(at(door(), { type: 'message', from: joinerId, message: hello! }));
   stepJoiner(j, { type: 'message', from: doorId, message: challenge! });
   const others = members.filter(({ id }) => id !== joinerId);
-  const message: JoinMessage = { type: 'admitted', clusterId: 'c', term: term(1), members: others };
+  const message: JoinMessage = { type: 'admitted', clusterId: 'c', term: term(1), index: index(7),
+    members: others };
   const effects = stepJoiner(j, { type: 'message', from: doorId, message });
   assert.equal(effects.map(({ type }) => type), ['disarm', 'failed']);
 });
@@ -210,7 +213,8 @@ test('handshakes are bounded and expire', () => {
   assert.is(d.guests.size, 1);
   const late: JoinMessage = { type: 'request', proof: '', name: 'x', addresses: [] };
   assert.match(said(at(d, { type: 'message', from: peerId('g1'), message: late })), /took too long/);
-  assert.equal(at(d, { type: 'admitted', peer: peerId('g1'), clusterId: 'c', term: term(1), members }), []);
+  assert.equal(at(d,
+    { type: 'admitted', peer: peerId('g1'), clusterId: 'c', term: term(1), index: index(7), members }), []);
 });
 
 test('a token revoked in the middle of a handshake is void', () => {
