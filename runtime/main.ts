@@ -229,10 +229,18 @@ function osImage(): string {
   }
 }
 
-/** With SHOAL_TRACE=area,area or SHOAL_TRACE=all, what the core reports goes to the log, one line each. */
+/**
+ * With SHOAL_TRACE=area,area or SHOAL_TRACE=all, what the core reports goes to the log, one line each. Why a
+ * peer can't join yet is always told, for somebody is waiting for it.
+ */
 function traceTo(log: (line: string) => void): Ports['trace']['event'] {
+  let told = '';
   const wanted = new Set((process.env['SHOAL_TRACE'] ?? '').split(',').filter((area) => area !== ''));
   return (area, what, fields) => {
+    if (area === 'join' && what === 'again' && fields['reason'] !== told) {
+      told = String(fields['reason']);
+      log(`can't join yet: ${told}; trying again`);
+    }
     if (!wanted.has(area) && !wanted.has('all')) return;
     log(`${area} ${what} ${
       Object.entries(fields).map(([key, value]) => `${key}=${String(value)}`).join(' ')}`);
