@@ -2,8 +2,8 @@
 // client library: the machine's cores are shared by the servers and the load. Calls of one connection share
 // it as streams, as those of etcd's own client and of Kubernetes' clients do.
 //
-// Formats: RFC 9113 (frames), RFC 7541 (headers). What we send are literals; the server is told that we keep no
-// table, so that a response begins with its status as an index or as a literal of three digits.
+// Formats: RFC 9113 (frames), RFC 7541 (headers). What we send are literals; the server is told that we keep
+// no table, so that a response begins with its status as an index or as a literal of three digits.
 
 import type { Socket } from 'node:net';
 
@@ -59,7 +59,8 @@ export function openHttp2(socket: Socket): Http2Connection {
     if (call === undefined) return;
     if (type === types.headers && call.status === 0) call.status = statusOf(payload, flags);
     if (type === types.data && payload.length > 0) call.body = Buffer.concat([call.body, payload]);
-    if (type === types.reset || ((type === types.data || type === types.headers) && (flags & endStream) !== 0)) {
+    const last = (type === types.data || type === types.headers) && (flags & endStream) !== 0;
+    if (type === types.reset || last) {
       calls.delete(id);
       if (type === types.reset) call.fail(new Error('the server reset a stream'));
       else call.done(call);

@@ -4,14 +4,20 @@
 
 import { benchApi } from './api.ts';
 import { benchDisk } from './disk.ts';
+import { benchFailover } from './failover.ts';
+import { benchIdle } from './idle.ts';
 import { load } from './load.ts';
 import { benchLog } from './log.ts';
 import { member } from './member.ts';
+import { benchSim } from './sim.ts';
 
 const benchmarks: Readonly<Record<string, () => Promise<unknown>>> = {
   disk: benchDisk,
   log: benchLog,
   api: benchApi,
+  failover: benchFailover,
+  idle: benchIdle,
+  sim: benchSim,
 };
 
 const roles: Readonly<Record<string, () => void>> = { load, member };

@@ -64,6 +64,17 @@ export interface NetworkPort {
   dial(address: string): void;
   /** Send on the join protocol, to a peer that is perhaps no member. */
   sendJoin(to: PeerId, frame: Uint8Array): void;
+  /** What was carried since the peer started, for people; absent where nobody counts. */
+  stats?(): NetworkStats;
+}
+
+/** Bytes of frames and of feed messages, with their headers, before encryption. */
+export interface NetworkStats {
+  readonly bytesIn: number;
+  readonly bytesOut: number;
+  /** Frames that were not sent: no member, no connection, a full queue. */
+  readonly dropped: number;
+  readonly connections: number;
 }
 
 export type NetworkEvent =

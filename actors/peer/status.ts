@@ -2,6 +2,7 @@
 
 import type { PeerId } from '../../cluster/ids.ts';
 import type { Beat, Liveness } from '../../cluster/gossip/types.ts';
+import type { NetworkStats } from '../../cluster/ports.ts';
 import type { LogDescription } from '../../cluster/log/log.ts';
 import { failuresSurvived, quorum } from '../../cluster/log/voters.ts';
 import type { Core } from './core.ts';
@@ -32,6 +33,8 @@ export interface PeerStatus {
   /** How many more members may fail at once, those that are gone already aside, before writes stop. */
   readonly survives: number;
   readonly members: readonly MemberStatus[];
+  /** Null where nobody counts. */
+  readonly network: NetworkStats | null;
 }
 
 export type LivenessOf = (peer: PeerId) => { readonly status: Liveness; readonly beat: Beat | null };
@@ -55,6 +58,7 @@ export function peerStatus(core: Core, log: LogDescription, phase: string,
     applied: core.state.revision, commit: log.commit, lastIndex: log.lastIndex,
     quorum: log.voters.length > 0 && liveVoters >= quorum(log.voters.length),
     survives: Math.max(0, failuresSurvived(log.members, live)), members,
+    network: core.ports.network.stats?.() ?? null,
   };
 }
 

@@ -12,7 +12,7 @@ import type { Libp2p, Libp2pOptions } from 'libp2p';
 import { assert } from '../../cluster/assert.ts';
 import type { PeerId } from '../../cluster/ids.ts';
 import { limits } from '../../cluster/limits.ts';
-import type { NetworkEvent, NetworkPort } from '../../cluster/ports.ts';
+import type { NetworkEvent, NetworkPort, NetworkStats } from '../../cluster/ports.ts';
 import { channel } from './libp2p/channel.ts';
 import { formatAddress, parseAddress, parseListenAddress, reachable } from './libp2p/addresses.ts';
 import { carriesFeed, createFeed } from './libp2p/feed.ts';
@@ -35,8 +35,6 @@ export interface NetworkOptions {
   readonly announce?: readonly string[];
   deliver(event: NetworkEvent): void;
 }
-
-export interface NetworkStats extends Readonly<NetworkCounters> { readonly connections: number }
 
 export type Network = NetworkPort & {
   readonly peerId: PeerId;
