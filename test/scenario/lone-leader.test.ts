@@ -27,7 +27,8 @@ for (const seed of [1, 2, 3]) {
     const refused = scene.call(alone.number, 'POST', configMapsPath, configMap('refused'));
     accepted(refused, 503);
     for (const number of others) {
-      assert.match(JSON.stringify(refused?.object), new RegExp(`peer-${number}`), 'names whom it can\'t reach');
+      assert.match(JSON.stringify(refused?.object), new RegExp(`peer-${number}`),
+        'names whom it can\'t reach');
     }
     scene.pass(30_000);
     accepted(scene.call(alone.number, 'GET', `${configMapsPath}/meanwhile`), 200);
