@@ -110,6 +110,8 @@ export const limits = {
   /** Commands of one origin that may be in flight; the window in which a repeated command is recognised. */
   commandsInFlightMax: 4_096,
   commandWindow: 16_384,
+  /** A peer that finds its run to be an old one takes a later one, chance deciding which of so many. */
+  runsSkippedMax: 2 ** 20,
   /** Origins remembered; the least recently used is forgotten beyond it. */
   commandOriginsMax: 2_048,
   /** Levels of nesting in a body: parsers and walks are recursive. Kubernetes' decoder allows 10,000. */

@@ -7,6 +7,8 @@
 import type { PeerId, Term } from '../../cluster/ids.ts';
 import { limits } from '../../cluster/limits.ts';
 import type { Applied, Command, CommandId, Op } from '../../cluster/state/types.ts';
+import { mutable } from '../../cluster/state/state.ts';
+import { lastIncarnation } from '../../cluster/state/windows.ts';
 import { encodeCommand } from '../../cluster/wire.ts';
 import type { SubmitOutcome } from '../services.ts';
 import type { Core } from './core.ts';
@@ -53,6 +55,8 @@ export interface CommandHooks {
 
 export function createCommands(core: Core, hooks: CommandHooks): Commands {
   const pending = new Map<number, Pending>();
+  /** The run that commands are numbered in: the latest that the state knows of this peer, or a later one. */
+  let run = core.incarnation;
   let sequence = 0;
   let leader: PeerId | null = null;
   /** Since when there is no leader. */
@@ -72,8 +76,7 @@ export function createCommands(core: Core, hooks: CommandHooks): Commands {
       core.defer(() => done(noLeader()));
       return;
     }
-    sequence += 1;
-    const id: CommandId = { origin: core.self, incarnation: core.incarnation, sequence };
+    const id = nextId();
     const command: Command = fence === null ? { id, ops } : { id, fence, ops };
     const data = encodeCommand(command);
     if (data.length > limits.entryBytesMax) {
@@ -86,6 +89,22 @@ export function createCommands(core: Core, hooks: CommandHooks): Commands {
     pending.set(sequence, entry);
     enqueue(entry);
   }
+
+  /**
+   * A peer that lost its disk has forgotten its runs, and its clock may have been ahead when the last one began:
+   * the state has not. What that run has under way is not to be taken for a command of this one.
+   */
+  function nextId(): CommandId {
+    const known = lastRun();
+    if (known > run) {
+      run = known + 1 + core.random.below(limits.runsSkippedMax);
+      core.ports.disk.saveFact('incarnation', String(run));
+    }
+    sequence += 1;
+    return { origin: core.self, incarnation: run, sequence };
+  }
+
+  const lastRun = (): number => lastIncarnation(mutable(core.state), core.self);
 
   function enqueue(entry: Pending): void {
     if (outbox.length === 0) core.arm('commands/flush', 0, flush);
@@ -148,9 +167,13 @@ export function createCommands(core: Core, hooks: CommandHooks): Commands {
     },
     applied(applied) {
       const { id } = applied;
-      if (id === null || id.origin !== core.self || id.incarnation !== core.incarnation) return;
+      if (id === null || id.origin !== core.self) return;
       const entry = pending.get(id.sequence);
-      if (entry === undefined) return;
+      if (entry === undefined || entry.id.incarnation !== id.incarnation) return;
+      const tooOld = !applied.outcome.ok && applied.outcome.refusal.reason === 'TooOld';
+      if (tooOld && !applied.duplicate && id.incarnation < lastRun()) {
+        return finish(entry, unavailable('it was numbered as in a former run; nothing was changed, try again'));
+      }
       finish(entry, applied.duplicate ? uncertain('it was applied, but its outcome is not known')
         : applied.outcome);
     },

@@ -3,6 +3,7 @@
 // What always holds: a command is applied at most once, as long as its origin keeps fewer than
 // `commandWindow` of them under way and is among the `commandOriginsMax` that wrote last.
 
+import type { PeerId } from '../ids.ts';
 import { limits } from '../limits.ts';
 import type { CommandId } from './types.ts';
 import type { CommandWindow, MutableState } from './state.ts';
@@ -16,6 +17,11 @@ export function enter(state: MutableState, id: CommandId): 'new' | 'duplicate' |
   window.seen.add(id.sequence);
   advance(window, id.sequence);
   return 'new';
+}
+
+/** The latest run of this origin that a command was applied of; 0: none. */
+export function lastIncarnation(state: MutableState, origin: PeerId): number {
+  return state.windows.get(origin)?.incarnation ?? 0;
 }
 
 /** Was this command applied, for all that the state knows? */
