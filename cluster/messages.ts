@@ -34,11 +34,12 @@ export type PeerMessage =
   /**
    * A door asks the leader to take a peer into the log (as a learner), or to renew its name and addresses.
    */
-  | { readonly kind: 'admit'; readonly member: LogMember }
+  | { readonly kind: 'admit'; readonly member: LogMember; readonly asOf: Index }
   /**
    * Asks the leader to take a member out of the log: itself when it leaves, or another that is gone for good.
+   * Both are meant for the member as it was at `asOf`, which whoever asks had applied.
    */
-  | { readonly kind: 'remove'; readonly peer: PeerId };
+  | { readonly kind: 'remove'; readonly peer: PeerId; readonly asOf: Index };
 
 export type JoinMessage =
   | { readonly type: 'hello'; readonly tokenId: string; readonly nonce: string }

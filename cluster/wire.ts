@@ -91,8 +91,8 @@ function packMessage(m: PeerMessage): Plain {
     case 'logs-end': return [kind, m.stream, m.error === null ? null : cut(m.error)];
     case 'logs-close': return [kind, m.stream];
     case 'join': return [kind, packJoin(m.message)];
-    case 'admit': return [kind, packMember(m.member)];
-    case 'remove': return [kind, m.peer];
+    case 'admit': return [kind, packMember(m.member), m.asOf];
+    case 'remove': return [kind, m.peer, m.asOf];
     default: return unreachable(m);
   }
 }
@@ -132,8 +132,8 @@ function readMessage(fields: Fields): PeerMessage {
       };
     case 'logs-close': return { kind, stream: readStream(fields) };
     case 'join': return { kind, message: whole(fields, readJoin) };
-    case 'admit': return { kind, member: readMember(fields) };
-    case 'remove': return { kind, peer: fields.peer('peer') };
+    case 'admit': return { kind, member: readMember(fields), asOf: fields.index('asOf') };
+    case 'remove': return { kind, peer: fields.peer('peer'), asOf: fields.index('asOf') };
     default: return unreachable(kind);
   }
 }

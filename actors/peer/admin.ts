@@ -15,19 +15,19 @@ export interface AdminHooks {
   obstacle(peer: PeerId): string | null;
   /** The names of the voters that can't be reached. */
   unreachable(): readonly string[];
+  /** Calls back once the state is the newest; false where nobody could say. */
+  fresh(done: (fresh: boolean) => void): void;
 }
 
 /** True where the request was one of these. */
 export type Admin = (request: ApiRequest, respond: (response: ApiResponse) => void) => boolean;
 
 export function createAdmin(core: Core, hooks: AdminHooks): Admin {
-  function leave(request: ApiRequest): ApiResponse {
-    const name = nameIn(request.body);
-    if (name === null) return failure(400, 'BadRequest', 'the body is no JSON object with a "name"');
+  function leave(name: string, fresh: boolean): ApiResponse {
     const wanted = name === '' ? core.config.name : name;
     const member = hooks.members().find((each) => each.name === wanted);
     if (member === undefined) return failure(404, 'NotFound', `no member is named "${wanted}"`);
-    if (hooks.status().leader === null) {
+    if (!fresh) {
       return failure(503, 'ServiceUnavailable',
         `no leader; voters out of reach: ${hooks.unreachable().join(', ') || 'none known'}`);
     }
@@ -40,8 +40,11 @@ export function createAdmin(core: Core, hooks: AdminHooks): Admin {
   return (request, respond) => {
     if (!request.path.startsWith('/shoal/v1/')) return false;
     if (request.path === '/shoal/v1/status' && request.method === 'GET') respond(json(hooks.status(), 200));
-    else if (request.path === '/shoal/v1/leave' && request.method === 'POST') respond(leave(request));
-    else respond(failure(404, 'NotFound', `no such path: ${request.method} ${request.path}`));
+    else if (request.path === '/shoal/v1/leave' && request.method === 'POST') {
+      const name = nameIn(request.body);
+      if (name === null) respond(failure(400, 'BadRequest', 'the body is no JSON object with a "name"'));
+      else hooks.fresh((fresh) => respond(leave(name, fresh)));
+    } else respond(failure(404, 'NotFound', `no such path: ${request.method} ${request.path}`));
     return true;
   };
 }

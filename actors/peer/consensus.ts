@@ -9,6 +9,7 @@ import type { Index, PeerId, Term } from '../../cluster/ids.ts';
 import { limits } from '../../cluster/limits.ts';
 import { createLog, describe, step } from '../../cluster/log/log.ts';
 import type { LogDescription } from '../../cluster/log/log.ts';
+import { isCaughtUp } from '../../cluster/log/role.ts';
 import type {
   Entry, LogEffect, LogEvent, LogMember, LogRecovery, LogRole, SnapshotMeta,
 } from '../../cluster/log/types.ts';
@@ -34,9 +35,11 @@ export interface ConsensusHooks {
   /** Entries were committed and applied, in order. */
   committed(entries: readonly Entry[], applied: readonly Applied[]): void;
   /** The whole state was replaced. */
-  installed(before: State): void;
+  installed(before: State, members: readonly LogMember[]): void;
   role(view: RoleView): void;
   members(members: readonly LogMember[], committed: boolean): void;
+  /** Each membership that was applied, in order. */
+  membership(members: readonly LogMember[], at: Index): void;
   /** The log did not take this batch. */
   batchRefused(batch: Batch): void;
   failed(message: string): void;
@@ -57,6 +60,8 @@ export interface Consensus {
   describe(): LogDescription;
   /** Everything up to here is on this peer's own stable storage. */
   durable(): Index;
+  /** The log has come as far as when a door let this peer in; before, it tells of times that are over. */
+  isCaughtUp(): boolean;
   /** The entries that a member asked for by repair. */
   entriesFrom(first: Index, bytesMax: number): CommittedRange | 'compacted';
   termAt(index: Index): Term | null;
@@ -132,7 +137,10 @@ export function createConsensus(core: Core, recovery: LogRecovery, hooks: Consen
       if (entry.index <= core.state.revision) continue;
       assert(entry.index === core.state.revision + 1, `entry ${entry.index} after ${core.state.revision}`);
       applied.push(applyEntry(core.state, entry));
-      if (entry.kind === 'config') appliedMembers = membersOf(entry);
+      if (entry.kind === 'config') {
+        appliedMembers = membersOf(entry);
+        hooks.membership(appliedMembers, entry.index);
+      }
       compaction.entries += 1;
       compaction.bytes += entry.data.length;
     }
@@ -166,7 +174,7 @@ export function createConsensus(core: Core, recovery: LogRecovery, hooks: Consen
     appliedMembers = meta.members;
     compaction = { saving: false, entries: 0, bytes: 0 };
     core.trace('state', 'installed', { index: meta.index });
-    hooks.installed(before);
+    hooks.installed(before, meta.members);
   }
 
   function compact(): void {
@@ -213,6 +221,7 @@ export function createConsensus(core: Core, recovery: LogRecovery, hooks: Consen
     },
     describe: () => describe(log),
     durable: () => log.durable.index,
+    isCaughtUp: () => isCaughtUp(log),
     entriesFrom: (first, bytesMax) => log.entries.committedFrom(first, bytesMax),
     termAt: (index) => log.entries.termAt(index),
     snapshotNow,

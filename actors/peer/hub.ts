@@ -69,6 +69,8 @@ export interface Hub {
   asked: PeerId | null;
   /** The membership in force, or what the door said while the log says nothing yet. */
   known: readonly LogMember[];
+  /** It is what a door has told, in this run. */
+  guided: boolean;
   /** When this peer last heard from the leader; null: not since it started. */
   freshMs: number | null;
   /** Once this is on its own disk, a peer is a member for good; null: it is, or it is not caught up yet. */
@@ -96,7 +98,8 @@ export interface Hub {
 export function createHub(core: Core, timers: Timers, recovery: DiskRecovery, hooks: HubHooks): Hub {
   const hub: Hub = {
     core, hooks, view: { role: 'learner', term: 0 as Term, leader: null, ready: false }, asked: null,
-    known: recovery.log.snapshot.members, freshMs: null, settlesAt: null, announced: null, seen: new Map(),
+    known: recovery.log.snapshot.members, guided: false,
+    freshMs: null, settlesAt: null, announced: null, seen: new Map(),
     departures: createDepartures(core, () => membersChanged(hub, hub.known)),
   } as unknown as Hub;
   hub.consensus = joinConsensus(hub, recovery);
@@ -129,8 +132,7 @@ const unreachableNames = (hub: Hub): string[] =>
 // ── agreement ────────────────────────────────────────────────────────────────────────────────────────────
 
 function joinConsensus(hub: Hub, recovery: DiskRecovery): Consensus {
-  /** The log has told of this peer as a member: until then it tells of times before this peer was let in. */
-  let belonged = false, removed = false;
+  let removed = false;
   return createConsensus(hub.core, recovery.log, {
     send: (to, message) => send(hub, to, message),
     committed(entries, applied) {
@@ -138,7 +140,11 @@ function joinConsensus(hub: Hub, recovery: DiskRecovery): Consensus {
       hub.spread.committed(entries);
       lead(hub);
     },
-    installed: (before) => tellInstalled(hub, before),
+    installed(before, members) {
+      hub.members.replaced(members, index(hub.core.state.revision));
+      tellInstalled(hub, before);
+    },
+    membership: (members, at) => hub.members.committed(members, at),
     role(next) {
       const leaderChanged = next.leader !== hub.view.leader || next.term !== hub.view.term;
       // While it led, with a quorum behind it, its state was the newest there was.
@@ -151,11 +157,11 @@ function joinConsensus(hub: Hub, recovery: DiskRecovery): Consensus {
     },
     members(next, committed) {
       const within = next.some(({ id }) => id === hub.core.self);
-      belonged ||= within && committed;
-      // What the door has told a newcomer is newer than what its log says of the time before.
-      if (within || belonged) membersChanged(hub, next);
+      // Of a newcomer, the log tells at first of the time before, which a door's word is newer than.
+      const current = hub.consensus.isCaughtUp();
+      if (next.length > 0 && (current || (within && !hub.guided))) membersChanged(hub, next);
       hub.members.changed(next, committed);
-      if (!belonged || within || !committed || removed) return;
+      if (removed || within || !committed || !current || !isMember(hub)) return;
       removed = true;
       hub.core.defer(() => hub.hooks.stop(leftReason));
     },
@@ -259,17 +265,20 @@ function addressesOf(seen: Hub['seen'], { id, addresses }: LogMember): readonly 
   return [...new Set([...newest, ...addresses])];
 }
 
-/** A member that nobody speaks to. */
-function isLost({ hooks, reads, spread }: Hub): boolean {
-  const member = hooks.phase() === 'following' || hooks.phase() === 'running';
-  return member && reads.alone() && spread.live().length === 1;
+/** By its own disk, or by the word of a door. */
+function isMember({ hooks }: Hub): boolean {
+  return hooks.phase() === 'following' || hooks.phase() === 'running';
 }
+
+/** A member that nobody speaks to. */
+const isLost = (hub: Hub): boolean =>
+  isMember(hub) && hub.reads.alone() && hub.spread.live().length === 1;
 
 function joinMembership(hub: Hub): void {
   const { core } = hub;
   const sendJoin = (to: PeerId, message: JoinMessage): void =>
     core.ports.network.sendJoin(to, encodeMessage({ kind: 'join', message }));
-  hub.members = createMembers(core, hub.consensus, hub.spread, {
+  hub.members = createMembers(core, hub.consensus, hub.spread, hub.known, {
     clusterId: () => hub.founding.clusterId(), send: (to, message) => send(hub, to, message), sendJoin,
   });
   hub.asking = createAsking(core, {
@@ -283,6 +292,7 @@ function joinMembership(hub: Hub): void {
     admitted(members, term, at) {
       core.ports.disk.saveFact(joinedFact, `${at}/${term}`);
       hub.consensus.joined(`${at}/${term}`);
+      hub.guided = true;
       membersChanged(hub, members);
       hub.hooks.member();
       follow(hub);
@@ -372,6 +382,7 @@ function joinClients(hub: Hub): void {
       status: () => statusOf(hub), members: () => hub.known, remove: (peer) => hub.members.remove(peer),
       obstacle: (peer) => obstacle(hub.known, peer, new Set(hub.spread.live())),
       unreachable: () => unreachableNames(hub),
+      fresh: (done) => hub.reads.read((result) => done(result === 'fresh')),
     }),
     readiness: () => hub.hooks.phase() === 'running' ? { ready: true, reason: '' }
       : { ready: false, reason: 'the state is not caught up with the cluster' },

@@ -6,11 +6,10 @@
 
 import { unreachable } from '../../cluster/assert.ts';
 import { index } from '../../cluster/ids.ts';
-import type { PeerId } from '../../cluster/ids.ts';
+import type { Index, PeerId } from '../../cluster/ids.ts';
 import { createDoor, stepDoor, tokenFromSecret } from '../../cluster/join.ts';
 import type { DoorEffect, DoorEvent, JoinToken } from '../../cluster/join.ts';
 import { objectKey } from '../../cluster/ids.ts';
-import { limits } from '../../cluster/limits.ts';
 import { nextChange } from '../../cluster/log/voters.ts';
 import type { CaughtUp } from '../../cluster/log/voters.ts';
 import type { LogMember } from '../../cluster/log/types.ts';
@@ -22,12 +21,16 @@ import { answerTo } from './asking.ts';
 import type { Consensus, RoleView } from './consensus.ts';
 import type { Core } from './core.ts';
 import type { Spread } from './spread.ts';
+import { createWishlist } from './wishlist.ts';
 import { granted, isGranted, wishOf } from './wishes.ts';
 import type { Wish } from './wishes.ts';
 
 export interface Members {
   /** The membership in force changed. */
   changed(members: readonly LogMember[], committed: boolean): void;
+  /** Each membership that was committed, in order, with its index; `replaced`: there may have been others. */
+  committed(members: readonly LogMember[], at: Index): void;
+  replaced(members: readonly LogMember[], at: Index): void;
   role(view: RoleView): void;
   /** Gossip changed its mind about someone. */
   liveness(): void;
@@ -52,10 +55,11 @@ const transferMs = 2_000;
 /** Beats of its former run are over by then: it has spoken for itself, or was found to be silent. */
 const restMs = 5_000;
 
-export function createMembers(core: Core, consensus: Consensus, spread: Spread, hooks: MemberHooks): Members {
+export function createMembers(core: Core, consensus: Consensus, spread: Spread,
+  before: readonly LogMember[], hooks: MemberHooks): Members {
   const door = createDoor({ self: core.self, findToken: (id) => findToken(core, id) });
-  /** What is wished of the leader, by peer, until the log shows it: bounded by the members there may be. */
-  const wishes = new Map<PeerId, Wish>();
+  /** What is wished of the leader, until the log shows it. */
+  const wishes = createWishlist(core, before);
   /** Voters that came back without a log were made learners then: their beats may be of before. */
   const restedMs = new Map<PeerId, number>();
   let transferredMs = -Infinity;
@@ -63,6 +67,7 @@ export function createMembers(core: Core, consensus: Consensus, spread: Spread, 
   let committed = true;
   let view: RoleView | null = null;
 
+  const now = (): Index => index(core.state.revision);
   const leads = (): boolean => view?.role === 'leader' && view.ready;
 
   /** On the leader: proposes the next step, if there is one and none is under way. */
@@ -71,9 +76,9 @@ export function createMembers(core: Core, consensus: Consensus, spread: Spread, 
     const live = new Set(spread.live());
     const caughtUp: CaughtUp = new Map(members.map(({ id }) =>
       [id, rests(id) ? index(0) : spread.appliedOf(id)] as const));
-    for (const wish of [...wishes.values()]) {
+    for (const wish of wishes.current()) {
       const next = granted(members, wish, core.self, live, caughtUp);
-      if (next === 'done') wishes.delete(wishOf(wish));
+      if (next === 'done') wishes.drop(wish);
       else if (next === 'transfer') return transfer();
       else if (next !== 'wait') {
         const known = members.find(({ id }) => id === wishOf(wish));
@@ -104,13 +109,14 @@ export function createMembers(core: Core, consensus: Consensus, spread: Spread, 
     settle();
     renew();
     if (leads()) review();
-    else for (const wish of wishes.values()) tellLeader(wish);
+    else for (const wish of wishes.current()) tellLeader(wish);
     core.arm('members/review', reviewMs, tick);
   }
 
   function tellLeader(wish: Wish): void {
     if (view === null || view.leader === null || view.leader === core.self) return;
-    hooks.send(view.leader, wish.kind === 'remove' ? wish : { kind: 'admit', member: wish.member });
+    hooks.send(view.leader, wish.kind === 'remove' ? wish
+      : { kind: 'admit', member: wish.member, asOf: wish.asOf });
   }
 
   /** The log names addresses of this peer, none of which is one any more: beats tell only who is up now. */
@@ -118,23 +124,22 @@ export function createMembers(core: Core, consensus: Consensus, spread: Spread, 
     const own = members.find(({ id }) => id === core.self), addresses = core.ports.network.addresses();
     if (own === undefined || addresses.length === 0) return;
     if (own.addresses.some((address) => addresses.includes(address))) return;
-    wishFor({ kind: 'admit', member: { ...own, addresses }, renews: true });
+    wishFor({ kind: 'admit', member: { ...own, addresses }, renews: true, asOf: now() });
   }
 
   function wishFor(wish: Wish): void {
-    if (wishes.size >= limits.membersMax && !wishes.has(wishOf(wish))) return;
-    wishes.set(wishOf(wish), wish);
+    wishes.add(wish);
     settle();
     if (leads()) review();
-    else if (wishes.has(wishOf(wish))) tellLeader(wish);
+    else if (wishes.current().includes(wish)) tellLeader(wish);
   }
 
   /** Wishes that the log has granted are over; the door tells its guests. */
   function settle(): void {
     if (!committed) return;
-    for (const wish of [...wishes.values()]) {
+    for (const wish of wishes.current()) {
       if (!isGranted(members, wish)) continue;
-      wishes.delete(wishOf(wish));
+      wishes.drop(wish);
       if (wish.kind !== 'admit' || view === null) continue;
       openDoor({ type: 'admitted', peer: wish.member.id, clusterId: hooks.clusterId(), term: view.term,
         index: index(core.state.revision), members });
@@ -163,7 +168,7 @@ export function createMembers(core: Core, consensus: Consensus, spread: Spread, 
             reason: 'no leader just now; try again' });
         }
         const member = { id: effect.peer, name: effect.name, addresses: effect.addresses, voter: false };
-        return wishFor({ kind: 'admit', member, renews: false });
+        return wishFor({ kind: 'admit', member, renews: false, asOf: now() });
       }
       default: return unreachable(effect);
     }
@@ -190,10 +195,12 @@ export function createMembers(core: Core, consensus: Consensus, spread: Spread, 
     message(from, message) {
       // Whoever asked asks again, and then whoever leads by then: it is not passed on.
       if (view?.leader !== core.self) return;
-      wishFor(message.kind === 'remove' ? { kind: 'remove', peer: message.peer }
-        : { kind: 'admit', member: { ...message.member, voter: false }, renews: message.member.id === from });
+      if (message.kind === 'remove') return wishFor(message);
+      const { member, asOf } = message;
+      wishFor({ kind: 'admit', member: { ...member, voter: false }, renews: member.id === from, asOf });
     },
-    remove: (peer) => wishFor({ kind: 'remove', peer }),
+    remove: (peer) => wishFor({ kind: 'remove', peer, asOf: now() }),
+    committed: wishes.committed, replaced: wishes.replaced,
     list: () => members,
   };
 }

@@ -35,8 +35,9 @@ export function createParts(core: Core, timers: Timers, recovery: DiskRecovery, 
   return {
     isMember: () => [...hub.known, ...describeLog(hub).members].some(({ id }) => id === core.self),
     begin() {
-      hub.consensus.feed({ type: 'start' });
+      // Before it says anything of the log: as of when this is to be believed.
       hub.consensus.joined(recovery.facts[joinedFact]);
+      hub.consensus.feed({ type: 'start' });
       hub.consensus.recall(recovery.facts[committedFact]);
       hub.spread.start();
       if (hooks.phase() === 'following') follow(hub);

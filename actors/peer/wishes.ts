@@ -4,16 +4,17 @@
 // What always holds: no step leaves the voters without a live quorum; a peer that lost its log does not vote
 // until the log has seen it as a learner; no two members have one name.
 
-import type { PeerId } from '../../cluster/ids.ts';
+import type { Index, PeerId } from '../../cluster/ids.ts';
 import { limits } from '../../cluster/limits.ts';
 import { isQuorate, successor } from '../../cluster/log/voters.ts';
 import type { CaughtUp } from '../../cluster/log/voters.ts';
 import type { LogMember } from '../../cluster/log/types.ts';
 
+/** `asOf`: what whoever wishes had applied. */
 export type Wish =
   /** `renews`: a member itself says where it is now; else somebody without a log knocks at a door. */
-  | { readonly kind: 'admit'; readonly member: LogMember; readonly renews: boolean }
-  | { readonly kind: 'remove'; readonly peer: PeerId };
+  | { readonly kind: 'admit'; readonly member: LogMember; readonly renews: boolean; readonly asOf: Index }
+  | { readonly kind: 'remove'; readonly peer: PeerId; readonly asOf: Index };
 
 export const wishOf = (wish: Wish): PeerId => wish.kind === 'admit' ? wish.member.id : wish.peer;
 

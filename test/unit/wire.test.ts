@@ -126,8 +126,8 @@ const samples: readonly PeerMessage[] = [
   { kind: 'join', message: { type: 'request', proof: 'bb'.repeat(32), name: 'carol', addresses: ['a:1'] } },
   { kind: 'join', message: { type: 'admitted', clusterId: 'c-1', term: term(3), index: index(7), members } },
   { kind: 'join', message: { type: 'refused', reason: 'unknown or expired token', retry: false } },
-  { kind: 'admit', member: members[0]! },
-  { kind: 'remove', peer: bob },
+  { kind: 'admit', member: members[0]!, asOf: index(9) },
+  { kind: 'remove', peer: bob, asOf: index(9) },
 ];
 
 const pod = {
@@ -204,7 +204,8 @@ test('texts for people and address lists are cut to what the guard lets in', () 
   const back = decodeMessage(long);
   assert.ok('kind' in back && back.kind === 'not-appended' && back.reason.length === limits.reasonLengthMax);
   const addresses = [...Array.from({ length: 20 }, (_, i) => `h${i}:1`), 'y'.repeat(300)];
-  const member = decodeMessage(encodeMessage({ kind: 'admit', member: { ...members[0]!, addresses } }));
+  const member = decodeMessage(encodeMessage(
+    { kind: 'admit', member: { ...members[0]!, addresses }, asOf: index(9) }));
   assert.ok('kind' in member && member.kind === 'admit');
   assert.is(member.member.addresses.length, limits.addressesMax);
 });

@@ -2,6 +2,8 @@
 
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import type { Core } from '../../actors/peer/core.ts';
+import { createWishlist } from '../../actors/peer/wishlist.ts';
 import { granted, obstacle } from '../../actors/peer/wishes.ts';
 import type { Wish } from '../../actors/peer/wishes.ts';
 import { index, peerId } from '../../cluster/ids.ts';
@@ -11,8 +13,9 @@ import type { LogMember } from '../../cluster/log/types.ts';
 const member = (name: string, voter = true, address = `${name}:1`): LogMember =>
   ({ id: peerId(`id-${name}`), name, addresses: [address], voter });
 const id = (name: string): PeerId => peerId(`id-${name}`);
-const remove = (name: string): Wish => ({ kind: 'remove', peer: id(name) });
-const admit = (one: LogMember, renews = false): Wish => ({ kind: 'admit', member: one, renews });
+const remove = (name: string): Wish => ({ kind: 'remove', peer: id(name), asOf: index(9) });
+const admit = (one: LogMember, renews = false): Wish =>
+  ({ kind: 'admit', member: one, renews, asOf: index(9) });
 
 /** As the leader `a`; all are caught up. */
 function decide(members: readonly LogMember[], wish: Wish, dead: readonly string[] = []): unknown {
@@ -68,6 +71,57 @@ test('why somebody must stay is told by name', () => {
   assert.is(obstacle(three, id('b'), live), null);
   assert.is(obstacle([...three, member('d', false)], id('c'), new Set([...live, id('d')])), null);
   assert.match(obstacle([member('a')], id('a'), live) ?? '', /last member/);
+});
+
+// ── how long a wish counts ───────────────────────────────────────────────────────────────────────────────
+
+function wishlist() {
+  let nowMs = 0;
+  const made = createWishlist({ now: () => nowMs } as unknown as Core, three);
+  const kinds = (): string => made.current().map(({ kind }) => kind).join();
+  return { ...made, kinds, pass(ms: number): void { nowMs += ms; } };
+}
+
+const asOf = (wish: Wish, at: number): Wish => ({ ...wish, asOf: index(at) });
+
+test('a member that was taken out and let in again is not taken out by an old wish', () => {
+  const { add, committed, kinds } = wishlist();
+  add(asOf(remove('c'), 5));
+  committed([member('a'), member('b')], index(7));
+  assert.is(kinds(), 'remove', 'granted: the owner has yet to look');
+  committed(three, index(9));
+  assert.is(kinds(), '');
+  add(asOf(remove('c'), 8));
+  assert.is(kinds(), '', 'nor by one that somebody tells who has yet to hear of it');
+  add(asOf(remove('c'), 9));
+  assert.is(kinds(), 'remove');
+});
+
+test('who was let in and taken out again is not let in by an old wish', () => {
+  const { add, committed, kinds } = wishlist();
+  add(asOf(admit(member('d')), 5));
+  committed([...three, member('d', false)], index(7));
+  assert.is(kinds(), 'admit', 'granted: the door has yet to tell its guest');
+  committed(three, index(9));
+  assert.is(kinds(), '');
+});
+
+test('a snapshot hides who came and went, so older wishes are given up', () => {
+  const { add, replaced, kinds } = wishlist();
+  add(asOf(remove('c'), 5));
+  replaced(three, index(9));
+  assert.is(kinds(), '');
+});
+
+test('a wish that nobody repeats is dropped', () => {
+  const { add, kinds, pass } = wishlist();
+  add(remove('c'));
+  pass(20_000);
+  add(remove('c'));
+  pass(20_000);
+  assert.is(kinds(), 'remove');
+  pass(20_000);
+  assert.is(kinds(), '');
 });
 
 test.run();
