@@ -91,7 +91,8 @@ export function createCommands(core: Core, hooks: CommandHooks): Commands {
   }
 
   /**
-   * A peer that lost its disk has forgotten its runs, and its clock may have been ahead when the last one began:
+   * A peer that lost its disk has forgotten its runs,
+     and its clock may have been ahead when the last one began:
    * the state has not. What that run has under way is not to be taken for a command of this one.
    */
   function nextId(): CommandId {
@@ -172,7 +173,8 @@ export function createCommands(core: Core, hooks: CommandHooks): Commands {
       if (entry === undefined || entry.id.incarnation !== id.incarnation) return;
       const tooOld = !applied.outcome.ok && applied.outcome.refusal.reason === 'TooOld';
       if (tooOld && !applied.duplicate && id.incarnation < lastRun()) {
-        return finish(entry, unavailable('it was numbered as in a former run; nothing was changed, try again'));
+        return finish(entry,
+          unavailable('it was numbered as in a former run; nothing was changed, try again'));
       }
       finish(entry, applied.duplicate ? uncertain('it was applied, but its outcome is not known')
         : applied.outcome);

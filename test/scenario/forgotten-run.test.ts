@@ -1,6 +1,6 @@
-// A peer that lost its disk numbers its run by the time of day, to be above its former runs. Where its clock has
-// been set back since, it is below them: the cluster then took each of its commands for one of long ago, and
-// refused it, for good. Found by `converges`, seeds 45 and 69 of 3 peers × 2 minutes.
+// A peer that lost its disk numbers its run by the time of day, to be above its former runs. Where its clock
+// has been set back since, it is below them: the cluster then took each of its commands for one of long ago,
+// and refused it, for good. Found by `converges`, seeds 45 and 69 of 3 peers × 2 minutes.
 
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -21,7 +21,8 @@ test('an emptied peer with a clock that was set back is heard again', () => {
   machine.wallJumpMs = -2 * hourMs;
   scene.until('it is back', () => machine.life !== null, 20_000);
   scene.settle();
-  const statuses = ['one', 'two'].map((name) => scene.call(3, 'POST', configMapsPath, configMap(name))?.status);
+  const statuses = ['one',
+    'two'].map((name) => scene.call(3, 'POST', configMapsPath, configMap(name))?.status);
   assert.equal(statuses, [201, 201]);
 });
 

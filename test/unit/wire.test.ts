@@ -241,8 +241,8 @@ test('wrong types, ranges, lengths and counts are refused by name', () => {
     [[2, [1, 1, ['p', 1, 5, 1, []], 5]], /range is empty/],
     [[2, [1, 1, ['p', 1, 5, 1, [1, 1, bytes()]], 4]], /commit is inside/],
     [[12, [0, 'abc1234', '']], /longer than 6/], [[12, [0, 'abc123', 'XYZ']], /not hexadecimal/],
-    [[12, [3, 'c', 1, ['p', 'n', [], true].concat() ]], /member is no array/],
-    [[12, [3, 'c', 1, [['p', 'n', [], true], ['p', 'm', [], true]]]], /twice/],
+    [[12, [3, 'c', 1, 1, ['p', 'n', [], true].concat() ]], /member is no array/],
+    [[12, [3, 'c', 1, 1, [['p', 'n', [], true], ['p', 'm', [], true]]]], /twice/],
     [{ kind: 'log' }, /format/], [[new Date(0)], /format/], [[undefined], /format/], [[10n ** 18n], /format/],
     [[/x/], /format|kind/], [nested, /nested deeper/],
   ];
