@@ -13,6 +13,7 @@ import type { LogsRequest } from '../../cluster/api/request.ts';
 import { limits } from '../../cluster/limits.ts';
 import type { PeerMessage } from '../../cluster/messages.ts';
 import type { RuntimeCall } from '../../cluster/ports.ts';
+import { createState } from '../../cluster/state/state.ts';
 import type { Applied, CommandId, Op } from '../../cluster/state/types.ts';
 
 const self = peerId('self'), other = peerId('other');
@@ -27,6 +28,7 @@ function createTime() {
   };
   const core = {
     self, incarnation: 7, now: () => nowMs, trace: () => undefined,
+    state: createState(),
     defer: (work: () => void) => { deferred.push(work); },
     arm: (key: string, ms: number, work: () => void) => { armed.set(key, { atMs: nowMs + ms, work }); },
     disarm: (key: string) => { armed.delete(key); },
