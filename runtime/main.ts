@@ -16,7 +16,7 @@ import { leftReason } from '../actors/peer/departures.ts';
 import {
   adminCertificate, authorityObject, authorityOf, keepAuthority, readAuthority, servingCertificate,
 } from './authority.ts';
-import { createAuthority } from './http/certificates.ts';
+import { createAuthority, renewalMs } from './http/certificates.ts';
 import type { KeyPair } from './http/certificates.ts';
 import { writeKubeconfig } from './http/kubeconfig.ts';
 import { createClients } from './http/server.ts';
@@ -138,6 +138,8 @@ function createInbox(): Inbox {
   };
 }
 
+const dayMs = 86_400_000;
+
 interface Origin { readonly founds: boolean; readonly authority: KeyPair | null }
 
 /**
@@ -168,19 +170,34 @@ function createApi(
   dir: string, settings: Settings, clients: Clients, log: (line: string) => void,
   serving: { resolve: () => void; reject: (error: unknown) => void },
 ): { start(authority: KeyPair | null): void; started(): boolean } {
+  const ownHost = settings.apiHosts.includes('127.0.0.1') ? '127.0.0.1' : settings.hostIP;
+  const server = `https://${ownHost}:${settings.apiPort}`;
   let started = false;
+  async function introduce(authority: KeyPair): Promise<void> {
+    writeKubeconfig(join(dir, 'kubeconfig'), authority.cert, await adminCertificate(authority),
+      [{ name: settings.name, server }], settings.name);
+  }
+  async function renew(authority: KeyPair): Promise<void> {
+    clients.renew(authority.cert, await servingCertificate(authority, settings));
+    await introduce(authority);
+    log('renewed the certificates of the API and of the kubeconfig');
+  }
   async function run(authority: KeyPair): Promise<void> {
     keepAuthority(dir, authority);
     for (const host of settings.apiHosts) {
       await clients.listen({
         host, port: settings.apiPort, ca: authority.cert,
-          serving: await servingCertificate(authority, settings),
+        serving: await servingCertificate(authority, settings),
       });
     }
-    const host = settings.apiHosts.includes('127.0.0.1') ? '127.0.0.1' : settings.hostIP;
-    const server = `https://${host}:${settings.apiPort}`;
-    writeKubeconfig(join(dir, 'kubeconfig'), authority.cert, await adminCertificate(authority),
-      [{ name: settings.name, server }], settings.name);
+    await introduce(authority);
+    // Longer than setTimeout can count: it looks every day whether it is time.
+    let renewedMs = Date.now();
+    setInterval(() => {
+      if (Date.now() - renewedMs < renewalMs) return;
+      renewedMs = Date.now();
+      renew(authority).catch((error: unknown) => log(`can't renew the certificates: ${String(error)}`));
+    }, dayMs).unref();
     log(`API on ${server}`);
   }
   return {

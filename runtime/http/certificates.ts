@@ -17,6 +17,8 @@ const day = 86_400_000;
 /** Clocks of new machines differ: valid from an hour ago. */
 const backdateMs = 3_600_000;
 const authorityDays = 3650, leafDays = 365;
+/** Leaves are issued anew this often by whoever runs that long. */
+export const renewalMs = 30 * day;
 
 /** A new self-signed authority for one cluster. */
 export async function createAuthority(cluster: string): Promise<KeyPair> {

@@ -28,6 +28,8 @@ export interface ServerOptions {
 export interface Clients extends ClientsPort {
   /** Serves one address until `close`; may be called for several. Errors (a port in use) reject. */
   listen(options: ServerOptions): Promise<void>;
+  /** Shows new clients this certificate. */
+  renew(ca: string, serving: KeyPair): void;
   close(): Promise<void>;
 }
 
@@ -114,7 +116,10 @@ export function createClients(deliver: (event: ClientsEvent) => void): Clients {
       });
       // The listener above makes Node put its compatibility layer on every stream; HTTP/1.1 does without.
       secure.removeAllListeners('stream');
-      secure.on('stream', (stream, headers) => serve(http2Exchange(stream, headers)));
+      secure.on('stream', (stream, headers) => {
+        // It is told of in a later turn than it came: its connection may have broken since.
+        if (stream.session?.destroyed === false) serve(http2Exchange(stream, headers));
+      });
       secure.maxConnections = limits.clientConnectionsMax;
       secure.on('secureConnection', (socket) => {
         connections.add(socket);
@@ -131,6 +136,9 @@ export function createClients(deliver: (event: ClientsEvent) => void): Clients {
         });
       });
       servers.push(secure);
+    },
+    renew(ca, { cert, key }) {
+      for (const server of servers) server.setSecureContext({ ca, cert, key, minVersion: 'TLSv1.2' });
     },
     async close() {
       const closed = servers.map((server) => new Promise<void>((done) => server.close(() => done())));

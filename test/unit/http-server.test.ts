@@ -7,6 +7,7 @@ import { request as requestHttps } from 'node:https';
 import type { IncomingMessage } from 'node:http';
 import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
+import { connect as connectTls } from 'node:tls';
 import * as x509 from '@peculiar/x509';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -321,6 +322,26 @@ test('a client that does not read loses its stream and no other', async (world) 
   assert.is(closed(world), 2);
   client.destroy();
 });
+
+test('a renewed certificate is shown to new clients, and old ones stay', async (world) => {
+  const client = session(world), before = await fingerprint(world);
+  const serving = await issueServing(world.ca, 'peer', ['localhost'], ['127.0.0.1']);
+  world.clients.renew(world.ca.cert, serving);
+  assert.is.not(await fingerprint(world), before);
+  assert.is((await http2(client)).body, 'hello');
+  assert.is((await http1(world)).status, 200);
+  client.close();
+});
+
+function fingerprint({ port, ca }: World): Promise<string> {
+  return new Promise((done, fail) => {
+    const socket = connectTls({ host: '127.0.0.1', port, ca: ca.cert }, () => {
+      done(socket.getPeerCertificate().fingerprint256);
+      socket.destroy();
+    });
+    socket.on('error', fail);
+  });
+}
 
 test('closing ends what is open', async (world) => {
   world.onRequest = ({ id }) => world.clients.open(id, 200, text);
