@@ -290,7 +290,10 @@ function hearGuest(
 function challenge(
   d: Door, from: PeerId, tokenId: string, joinerNonce: string, nowMs: number, wallMs: number, random: Random,
 ): DoorEffect[] {
-  // A guest that greets again begins again: its first handshake is forgotten.
+  const known = d.guests.get(from);
+  const again = known?.tokenId === tokenId && known.handshake.joinerNonce === joinerNonce ? known : null;
+  if (again?.proved === true) return [];
+  // A guest that greets anew begins anew, and its first handshake is forgotten.
   d.guests.delete(from);
   const token = goodToken(d, tokenId, wallMs);
   if (token === null) return refuse(d, from, 'unknown or expired token', false);
@@ -298,7 +301,8 @@ function challenge(
   if (d.guests.size >= limits.doorHandshakesMax) {
     return refuse(d, from, 'too many peers are joining through this door; try again', true);
   }
-  const doorNonce = createNonce(random);
+  // One greeting, heard twice, gets one answer: the guest may have answered that already.
+  const doorNonce = again?.handshake.doorNonce ?? createNonce(random);
   const handshake = { door: d.self, joiner: from, doorNonce, joinerNonce };
   d.guests.set(from, { tokenId, handshake, proved: false, deadlineMs: nowMs + limits.doorHandshakeMs });
   const proof = proofOf('door', token.secret, handshake);

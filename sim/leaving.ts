@@ -20,13 +20,15 @@ export function takeOut(world: World, number: number): void {
   machine.leaves = true;
   const random = createRandom(hash32(plan.seed, number, heap.nowMs(), 0x6c65));
   const body = new TextEncoder().encode(JSON.stringify({ name: machine.name }));
+  const heard = (): void => { machine.asked -= 1; };
   const ask = (): void => {
     if (!machine.leaves || isOut(world, machine)) return;
     const through = random.between(1, plan.peers);
     const headers = { 'content-type': 'application/json' };
     world.request(through, { method: 'POST', path: '/shoal/v1/leave', query: '', headers, body }, {
-      answer() { /* It is tried again until the state says so. */ }, broken() { /* As well. */ },
+      answer: heard, broken: heard,
     });
+    machine.asked += 1;
     heap.at(heap.nowMs() + askEveryMs, ask);
   };
   ask();
@@ -37,7 +39,8 @@ export function bringBack(world: World, number: number): void {
   const { heap } = world;
   const machine = world.machine(number);
   if (!machine.leaves) return;
-  if (!isOut(world, machine)) {
+  // Who has asked and not heard may be heard yet: that must not be taken for a wish to have it out again.
+  if (machine.asked > 0 || !isOut(world, machine)) {
     heap.at(heap.nowMs() + lookEveryMs, () => bringBack(world, number));
     return;
   }

@@ -50,6 +50,8 @@ export interface Machine {
   holds: number;
   /** Somebody is taking its peer out of the cluster: it may stop for that. */
   leaves: boolean;
+  /** How many who asked for that have not heard yet. */
+  asked: number;
   /** It heard that it is out, and stopped: that keeps it down. */
   left: boolean;
 }
@@ -105,7 +107,7 @@ export function createMachine(world: MachineWorld, number: number): Machine {
         else containers.lost(container);
       },
     }),
-    traffic: createTraffic(), runs: 0, life: null, holds: 0, leaves: false, left: false,
+    traffic: createTraffic(), runs: 0, life: null, holds: 0, leaves: false, asked: 0, left: false,
   };
   return machine;
 }

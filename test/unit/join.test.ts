@@ -144,6 +144,20 @@ test('a proof is of no use in another handshake, by another peer, or the other w
   assert.match(said(at(d, { type: 'message', from: joinerId, message: request! })), /secret is wrong/);
 });
 
+// A joiner answers the first challenge; a second one, for the same greeting, made its answer a wrong one.
+test('a greeting that is heard twice gets one challenge', () => {
+  const d = door(), j = joiner();
+  const [hello] = says(stepJoiner(j, { type: 'connected', door: doorId }));
+  const [challenge] = says(at(d, { type: 'message', from: joinerId, message: hello! }));
+  const [repeated] = says(at(d, { type: 'message', from: joinerId, message: hello! }));
+  assert.equal(repeated, challenge);
+  const [request] = says(stepJoiner(j, { type: 'message', from: doorId, message: challenge! }));
+  const admitted = at(d, { type: 'message', from: joinerId, message: request! });
+  assert.equal(admitted.map(({ type }) => type), ['admit']);
+  const third = at(d, { type: 'message', from: joinerId, message: hello! });
+  assert.equal(third, [], 'and none once it has proved itself');
+});
+
 test('a door that does not prove itself is not believed', () => {
   for (const message of [
     { type: 'admitted', clusterId: 'x', term: term(1), index: index(7), members },
