@@ -1,8 +1,8 @@
 // The join protocol: how a stranger becomes a member through any member's door, with a token that both know.
 //
 //     joiner → door   hello      which token, a nonce
-//     door → joiner   challenge  a nonce, the door's proof
-//     joiner → door   request    the joiner's proof, its name and addresses
+//     door → joiner   challenge  a nonce, the door's proof (and which hello this answers)
+//     joiner → door   request    the joiner's proof, its name and addresses (and which challenge this answers)
 //     door → joiner   admitted   the cluster's id and members, once the log has taken the joiner in
 //     (or, at any point, refused, with a reason for a person)
 //
@@ -177,7 +177,10 @@ function greet(j: Joiner, door: PeerId): JoinerEffect[] {
 
 function hearDoor(j: Joiner, door: PeerId, message: JoinMessage): JoinerEffect[] {
   switch (message.type) {
-    case 'challenge': return j.stage === 'greeted' ? onChallenge(j, door, message.nonce, message.proof) : [];
+    case 'challenge': {
+      const answers = j.stage === 'greeted' && message.greeting === j.config.nonce;
+      return answers ? onChallenge(j, door, message.nonce, message.proof) : [];
+    }
     case 'admitted': {
       if (j.stage !== 'requested') return fail(j, 'the door did not prove that it knows the token', false);
       const { clusterId, term, index, members } = message;
@@ -201,7 +204,9 @@ function onChallenge(j: Joiner, door: PeerId, doorNonce: string, proof: string):
     return fail(j, 'the door does not know this token: a peer of another cluster, or a wrong token', false);
   }
   j.stage = 'requested';
-  const request = { type: 'request', proof: proofOf('joiner', secret, handshake), name, addresses } as const;
+  const request = {
+    type: 'request', challenge: doorNonce, proof: proofOf('joiner', secret, handshake), name, addresses,
+  } as const;
   return [
     { type: 'send', to: door, message: request },
     { type: 'arm', timer: 'join', ms: limits.joinTimeoutMs },
@@ -306,7 +311,7 @@ function challenge(
   const handshake = { door: d.self, joiner: from, doorNonce, joinerNonce };
   d.guests.set(from, { tokenId, handshake, proved: false, deadlineMs: nowMs + limits.doorHandshakeMs });
   const proof = proofOf('door', token.secret, handshake);
-  return [{ type: 'send', to: from, message: { type: 'challenge', nonce: doorNonce, proof } }];
+  return [{ type: 'send', to: from, message: { type: 'challenge', greeting: joinerNonce, nonce: doorNonce, proof } }];
 }
 
 function onRequest(
@@ -314,7 +319,8 @@ function onRequest(
 ): DoorEffect[] {
   const guest = d.guests.get(from);
   if (guest === undefined) return refuse(d, from, 'the handshake took too long; try again', true);
-  if (guest.proved) return [];
+  // One that answers an earlier challenge comes late.
+  if (guest.proved || request.challenge !== guest.handshake.doorNonce) return [];
   const token = goodToken(d, guest.tokenId, wallMs);
   if (token === null) return refuse(d, from, 'unknown or expired token', false);
   if (!equalProofs(request.proof, proofOf('joiner', token.secret, guest.handshake))) {

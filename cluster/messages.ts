@@ -43,8 +43,10 @@ export type PeerMessage =
 
 export type JoinMessage =
   | { readonly type: 'hello'; readonly tokenId: string; readonly nonce: string }
-  | { readonly type: 'challenge'; readonly nonce: string; readonly proof: string }
-  | { readonly type: 'request'; readonly proof: string; readonly name: string;
+  /** `greeting`: the nonce of the hello that it answers; what answers an earlier one is of no more use. */
+  | { readonly type: 'challenge'; readonly greeting: string; readonly nonce: string; readonly proof: string }
+  /** `challenge`: likewise, the nonce of the challenge. */
+  | { readonly type: 'request'; readonly challenge: string; readonly proof: string; readonly name: string;
     readonly addresses: readonly string[] }
   /** `index`: up to there at least the log was committed when it had taken the joiner in. */
   | { readonly type: 'admitted'; readonly clusterId: string; readonly term: Term; readonly index: Index;

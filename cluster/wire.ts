@@ -213,8 +213,8 @@ function packJoin(m: JoinMessage): Plain {
   const type = joinTypes.indexOf(m.type);
   switch (m.type) {
     case 'hello': return [type, m.tokenId, m.nonce];
-    case 'challenge': return [type, m.nonce, m.proof];
-    case 'request': return [type, m.proof, m.name, packAddresses(m.addresses)];
+    case 'challenge': return [type, m.greeting, m.nonce, m.proof];
+    case 'request': return [type, m.challenge, m.proof, m.name, packAddresses(m.addresses)];
     case 'admitted': return [type, m.clusterId, m.term, m.index, packMembers(m.members)];
     case 'refused': return [type, cut(m.reason), m.retry];
     case 'ask': return [type, m.revision];
@@ -236,11 +236,15 @@ function readJoin(fields: Fields): JoinMessage {
   const type = fields.word('type', joinTypes);
   switch (type) {
     case 'hello': return { type, tokenId: fields.text('tokenId', 6), nonce: readHex(fields, 'nonce') };
-    case 'challenge': return { type, nonce: readHex(fields, 'nonce'), proof: readHex(fields, 'proof') };
+    case 'challenge':
+      return {
+        type, greeting: readHex(fields, 'greeting'), nonce: readHex(fields, 'nonce'),
+        proof: readHex(fields, 'proof'),
+      };
     case 'request':
       return {
-        type, proof: readHex(fields, 'proof'), name: fields.text('name', limits.nodeNameLengthMax),
-        addresses: readAddresses(fields),
+        type, challenge: readHex(fields, 'challenge'), proof: readHex(fields, 'proof'),
+        name: fields.text('name', limits.nodeNameLengthMax), addresses: readAddresses(fields),
       };
     case 'admitted':
       return {

@@ -63,7 +63,6 @@ export function createSpread(core: Core, consensus: Consensus, hooks: SpreadHook
 
   const appliedOf = (peer: PeerId): Index =>
     peer === core.self ? index(core.state.revision) : beatOf(membership, peer)?.applied ?? index(0);
-  const isVoter = (): boolean => members.some(({ id, voter }) => id === core.self && voter);
 
   /** What is learned may be applied at once, which comes back here: so not in the middle of a step. */
   const learn = (event: LogEvent): void => core.defer(() => consensus.feed(event));
@@ -153,7 +152,8 @@ export function createSpread(core: Core, consensus: Consensus, hooks: SpreadHook
   function repairView(): RepairView {
     return {
       applied: index(core.state.revision), termAt,
-      active: view === null || (view.role !== 'leader' && !(isVoter() && view.leader !== null)),
+      // A voter that knows a leader is looked after by it; by its role, for its membership may be an old one.
+      active: view === null || view.role === 'learner' || (view.role !== 'leader' && view.leader === null),
       term: view?.term ?? core.state.term, leader: view?.leader ?? null, live: liveMembers(membership),
         appliedOf,
       entriesFrom: (first, bytesMax) => consensus.entriesFrom(first, bytesMax),

@@ -12,7 +12,7 @@ import type { Random } from '../random.ts';
 import {
   answer, beginProbe, createProbing, endProbe, expireRelays, probeIndirectly,
 } from './probe.ts';
-import { createRumours, forget } from './rumours.ts';
+import { createRumours, forget, tell } from './rumours.ts';
 import { deadlineOf } from './suspicion.ts';
 import type { Beat, GossipEffect, GossipEvent, GossipMessage, GossipTimer, Liveness } from './types.ts';
 import { clusterSize, hear, hearBeat, spreadBeat, tellOwn } from './view.ts';
@@ -75,10 +75,23 @@ function fire(m: Membership, timer: GossipTimer, turn: Turn): void {
 
 function receive(m: Membership, from: PeerId, message: GossipMessage, turn: Turn): void {
   if (!m.peers.has(from)) return;
+  remind(m, from, message);
   for (const rumour of message.rumours) hear(m, rumour, turn);
   for (const beat of message.beats) hearBeat(m, beat, turn);
   // After the rumours: a refutation rides on the very answer.
   answer(m, from, message, turn);
+}
+
+/**
+ * A member that lost its disk may give itself an incarnation that it had before: nobody would heed its words.
+ * It is told which it had last, and takes a higher one.
+ */
+function remind(m: Membership, from: PeerId, { rumours, beats }: GossipMessage): void {
+  const view = m.peers.get(from);
+  if (view === undefined) return;
+  const own = [...rumours, ...beats].filter(({ peer }) => peer === from);
+  if (own.length === 0 || own.some(({ incarnation }) => incarnation >= view.incarnation)) return;
+  tell(m.rumours, { peer: from, status: view.status, incarnation: view.incarnation, from: m.self });
 }
 
 /** The owner sends `self` every `beatIntervalMs`, and at once when something important changes. */

@@ -112,8 +112,10 @@ test('an unknown, an expired and a wrong token are refused, and nobody is admitt
 test('a joiner without the secret, who skips the door\'s proof, is refused', () => {
   const d = door();
   const hello: JoinMessage = { type: 'hello', tokenId: 'abc123', nonce: createNonce(random) };
-  assert.is(says(at(d, { type: 'message', from: malloryId, message: hello }))[0]!.type, 'challenge');
-  const request: JoinMessage = { type: 'request', proof: 'ab'.repeat(32), name: 'mallory', addresses: [] };
+  const [asked] = says(at(d, { type: 'message', from: malloryId, message: hello }));
+  const request: JoinMessage = {
+    type: 'request', challenge: nonceOf(asked), proof: 'ab'.repeat(32), name: 'mallory', addresses: [],
+  };
   const effects = at(d, { type: 'message', from: malloryId, message: request });
   assert.equal(effects.map(({ type }) => type), ['send']);
   assert.match(JSON.stringify(says(effects)), /secret is wrong/);
@@ -127,21 +129,47 @@ test('a proof is of no use in another handshake, by another peer, or the other w
   const [request] = says(stepJoiner(j, { type: 'message', from: doorId, message: challenge! }));
   // Mallory, in between, passes everything on as if it were hers.
   const [own] = says(at(d, { type: 'message', from: malloryId, message: hello! }));
-  assert.is(own!.type, 'challenge');
-  const stolen = at(d, { type: 'message', from: malloryId, message: request! });
+  assert.equal(at(d, { type: 'message', from: malloryId, message: request! }), [], 'it answers no challenge');
+  const stolen = at(d, { type: 'message', from: malloryId, message: answering(request, own) });
   assert.equal(stolen.map(({ type }) => type), ['send'], 'the proof names the joiner');
   // A joiner that talks to Mallory does not take the true door's proof from her.
   const victim = joiner();
   stepJoiner(victim, { type: 'connected', door: malloryId });
-  const fooled = stepJoiner(victim, { type: 'message', from: malloryId, message: challenge! });
+  const passedOn = { ...challenge, greeting: victim.config.nonce } as JoinMessage;
+  const fooled = stepJoiner(victim, { type: 'message', from: malloryId, message: passedOn });
   assert.ok(fooled.some(({ type }) => type === 'failed'));
   // The door's own proof is not the joiner's.
   const proof = (challenge as { proof: string }).proof;
-  const mirrored: JoinMessage = { type: 'request', proof, name: 'carol', addresses: [] };
+  const mirrored: JoinMessage = {
+    type: 'request', challenge: nonceOf(challenge), proof, name: 'carol', addresses: [],
+  };
   assert.match(said(at(d, { type: 'message', from: joinerId, message: mirrored })), /secret is wrong/);
   // A recorded request fits no later handshake.
-  at(d, { type: 'message', from: joinerId, message: hello! });
-  assert.match(said(at(d, { type: 'message', from: joinerId, message: request! })), /secret is wrong/);
+  const [later] = says(at(d, { type: 'message', from: joinerId, message: hello! }));
+  assert.equal(at(d, { type: 'message', from: joinerId, message: request! }), []);
+  const again = at(d, { type: 'message', from: joinerId, message: answering(request, later) });
+  assert.match(said(again), /secret is wrong/);
+});
+
+const nonceOf = (message: JoinMessage | undefined): string =>
+  message?.type === 'challenge' ? message.nonce : '';
+
+/** The same proof, as if it were for this challenge. */
+function answering(request: JoinMessage | undefined, challenge: JoinMessage | undefined): JoinMessage {
+  return { ...request, challenge: nonceOf(challenge) } as JoinMessage;
+}
+
+// A joiner gave up on a challenge that came late, and got it in its next attempt: it took the door for a
+// liar.
+test('a challenge that answers an earlier greeting is not heeded', () => {
+  const d = door(), first = joiner(), second = joiner();
+  const [hello] = says(stepJoiner(first, { type: 'connected', door: doorId }));
+  const [late] = says(at(d, { type: 'message', from: joinerId, message: hello! }));
+  const [greeting] = says(stepJoiner(second, { type: 'connected', door: doorId }));
+  assert.equal(stepJoiner(second, { type: 'message', from: doorId, message: late! }), []);
+  const [answer] = says(at(d, { type: 'message', from: joinerId, message: greeting! }));
+  const [request] = says(stepJoiner(second, { type: 'message', from: doorId, message: answer! }));
+  assert.is(request?.type, 'request');
 });
 
 // A joiner answers the first challenge; a second one, for the same greeting, made its answer a wrong one.
@@ -161,12 +189,13 @@ test('a greeting that is heard twice gets one challenge', () => {
 test('a door that does not prove itself is not believed', () => {
   for (const message of [
     { type: 'admitted', clusterId: 'x', term: term(1), index: index(7), members },
-    { type: 'challenge', nonce: '0'.repeat(32), proof: '0'.repeat(64) },
-    { type: 'challenge', nonce: 'short', proof: '' },
+    { type: 'challenge', greeting: '', nonce: '0'.repeat(32), proof: '0'.repeat(64) },
+    { type: 'challenge', greeting: '', nonce: 'short', proof: '' },
   ] as const satisfies JoinMessage[]) {
     const j = joiner();
     stepJoiner(j, { type: 'connected', door: doorId });
-    const effects = stepJoiner(j, { type: 'message', from: doorId, message });
+    const said = message.type === 'challenge' ? { ...message, greeting: j.config.nonce } : message;
+    const effects = stepJoiner(j, { type: 'message', from: doorId, message: said });
     assert.equal(effects.map(({ type }) => type), ['disarm', 'failed']);
     assert.equal(stepJoiner(j, { type: 'timer' }), [], 'it is over');
   }
@@ -225,7 +254,7 @@ test('handshakes are bounded and expire', () => {
   assert.is(says(hello(3, 0))[0]!.type, 'challenge', 'a guest may begin again');
   assert.is(says(hello(999, limits.doorHandshakeMs))[0]!.type, 'challenge');
   assert.is(d.guests.size, 1);
-  const late: JoinMessage = { type: 'request', proof: '', name: 'x', addresses: [] };
+  const late: JoinMessage = { type: 'request', challenge: '', proof: '', name: 'x', addresses: [] };
   assert.match(said(at(d, { type: 'message', from: peerId('g1'), message: late })), /took too long/);
   assert.equal(at(d,
     { type: 'admitted', peer: peerId('g1'), clusterId: 'c', term: term(1), index: index(7), members }), []);

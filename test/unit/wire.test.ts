@@ -122,8 +122,11 @@ const samples: readonly PeerMessage[] = [
   { kind: 'join', message: { type: 'hello', tokenId: 'abc123', nonce: '00ff' } },
   { kind: 'join', message: { type: 'ask', revision: revision(7) } },
   { kind: 'join', message: { type: 'stranger' } },
-  { kind: 'join', message: { type: 'challenge', nonce: '00ff', proof: 'aa'.repeat(32) } },
-  { kind: 'join', message: { type: 'request', proof: 'bb'.repeat(32), name: 'carol', addresses: ['a:1'] } },
+  { kind: 'join', message: { type: 'challenge', greeting: '0a', nonce: '00ff', proof: 'aa'.repeat(32) } },
+  {
+    kind: 'join',
+    message: { type: 'request', challenge: '0b', proof: 'bb'.repeat(32), name: 'carol', addresses: ['a:1'] },
+  },
   { kind: 'join', message: { type: 'admitted', clusterId: 'c-1', term: term(3), index: index(7), members } },
   { kind: 'join', message: { type: 'refused', reason: 'unknown or expired token', retry: false } },
   { kind: 'admit', member: members[0]!, asOf: index(9) },
