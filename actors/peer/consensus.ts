@@ -21,6 +21,7 @@ import type { Applied } from '../../cluster/state/types.ts';
 import type { State } from '../../cluster/state/state.ts';
 import { decodeMembers, isRefusal } from '../../cluster/wire.ts';
 import type { Batch } from './commands.ts';
+import { createCompaction } from './compaction.ts';
 import type { Core } from './core.ts';
 
 export interface RoleView {
@@ -72,17 +73,14 @@ export interface Consensus {
 export interface CommittedRange { readonly entries: readonly Entry[]; readonly prevTerm: Term }
 
 export function createConsensus(core: Core, recovery: LogRecovery, hooks: ConsensusHooks): Consensus {
-  const bounds = core.config.logBounds ?? {};
-  const entriesKept = bounds.logEntriesKept ?? limits.logEntriesKept;
-  const entriesMax = bounds.logEntriesBeforeSnapshot ?? limits.logEntriesBeforeSnapshot;
-  const log = createLog({ self: core.self, bounds }, recovery, core.random);
+  const log = createLog({ self: core.self, bounds: core.config.logBounds ?? {} }, recovery, core.random);
   const inbox: { readonly event: LogEvent; readonly batch: Batch | null }[] = [];
   const readers = new Map<number, (index: Index | null) => void>();
   let stepping = false, noting = false, broken = false;
   let lastRead = 0;
   /** The members as of the last applied entry, for the meta of snapshots of the state. */
   let appliedMembers: readonly LogMember[] = recovery.snapshot.members;
-  let compaction: Compaction = { saving: false, entries: recovery.entries.length, bytes: 0 };
+  const compaction = createCompaction(core, recovery.entries.length, metaNow);
 
   function feed(event: LogEvent, batch: Batch | null = null): void {
     inbox.push({ event, batch });
@@ -141,12 +139,11 @@ export function createConsensus(core: Core, recovery: LogRecovery, hooks: Consen
         appliedMembers = membersOf(entry);
         hooks.membership(appliedMembers, entry.index);
       }
-      compaction.entries += 1;
-      compaction.bytes += entry.data.length;
+      compaction.applied(entry);
     }
     noteCommitted();
     hooks.committed(entries, applied);
-    if (worthCompacting(compaction, entriesMax)) compact();
+    compaction.review();
   }
 
   /** Now and then, not at each commit: the note only shortens what a restart has to ask for. */
@@ -172,21 +169,18 @@ export function createConsensus(core: Core, recovery: LogRecovery, hooks: Consen
     if (next.revision <= before.revision) return;
     core.state = next;
     appliedMembers = meta.members;
-    compaction = { saving: false, entries: 0, bytes: 0 };
+    compaction.replaced(data.length);
     core.trace('state', 'installed', { index: meta.index });
     hooks.installed(before, meta.members);
   }
 
-  function compact(): void {
-    const { meta, data } = snapshotNow();
-    compaction = { saving: true, entries: 0, bytes: 0 };
-    core.ports.disk.saveSnapshot(meta, data, Math.max(0, meta.index - entriesKept) as Index);
+  function metaNow(): SnapshotMeta {
+    const { revision, term } = core.state;
+    return { index: revision as number as Index, term, members: appliedMembers };
   }
 
   function snapshotNow(): { meta: SnapshotMeta; data: Uint8Array } {
-    const { revision, term } = core.state;
-    return { meta: { index: revision as number as Index, term, members: appliedMembers },
-      data: encodeState(core.state) };
+    return { meta: metaNow(), data: encodeState(core.state) };
   }
 
   return {
@@ -213,7 +207,7 @@ export function createConsensus(core: Core, recovery: LogRecovery, hooks: Consen
       switch (event.type) {
         case 'persisted': return feed({ type: 'persisted', token: event.token });
         case 'snapshot-saved':
-          compaction.saving = false;
+          compaction.saved(event.index);
           return feed({ type: 'compacted', index: event.index });
         case 'disk-failed': return hooks.failed(event.message);
         default: return unreachable(event);
@@ -236,13 +230,6 @@ export const joinedFact = 'joined';
 function placeIn(fact: string | undefined): { readonly index: number; readonly term: number } {
   const [index = 0, term = 0] = (fact ?? '0/0').split('/').map(Number);
   return { index, term };
-}
-
-interface Compaction { saving: boolean; entries: number; bytes: number }
-
-function worthCompacting(since: Compaction, entriesMax: number): boolean {
-  if (since.saving) return false;
-  return since.entries >= entriesMax || since.bytes >= limits.logBytesBeforeSnapshot;
 }
 
 function membersOf(entry: Entry): readonly LogMember[] {

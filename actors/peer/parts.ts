@@ -107,6 +107,8 @@ function receive(hub: Hub, from: PeerId, decoded: PeerMessage): void {
     case 'not-appended': return core.trace('commands', 'turned-away', { from, count: decoded.ids.length });
     case 'read': {
       const { id } = decoded;
+      // It answers its reader once it has applied what is committed by now.
+      consensus.feed({ type: 'hurry', peer: from });
       return consensus.readIndex((at) =>
         send(hub, from, { kind: 'read-reply', id, index: at, leader: hub.view.leader }));
     }

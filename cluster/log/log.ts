@@ -26,7 +26,9 @@ import { changesBetween, createConfig, lastConfig, sortMembers } from './members
 import type { Config } from './members.ts';
 import { onRead, serveReads } from './read.ts';
 import { appendEntries, configOf, metaAt, onCompacted } from './record.ts';
-import { commitByCount, onAppendReply, onHeartbeatTimer, pump, syncPeers } from './replicate.ts';
+import {
+  commitByCount, onAppendReply, onHeartbeatTimer, onHurry, onNoticeTimer, pump, syncPeers,
+} from './replicate.ts';
 import type { Leading } from './replicate.ts';
 import { becomeFollower, refreshRole } from './role.ts';
 import {
@@ -49,6 +51,8 @@ export interface LogBounds {
   readonly appendBytesMax: number;
   readonly logEntriesKept: number;
   readonly snapshotChunkBytes: number;
+  /** 0: at once. */
+  readonly commitNoticeMs: number;
 }
 
 export interface Log {
@@ -90,7 +94,7 @@ export interface Log {
 
 const defaultBounds: LogBounds = {
   appendBytesMax: limits.appendBytesMax, logEntriesKept: limits.logEntriesKept,
-  snapshotChunkBytes: limits.snapshotChunkBytes,
+  snapshotChunkBytes: limits.snapshotChunkBytes, commitNoticeMs: limits.commitNoticeMs,
 };
 
 /** A log as the disk gave it back. Its first event must be `start`. */
@@ -197,6 +201,7 @@ function handle(log: Log, event: LogEvent): void {
     case 'learned-snapshot': return onLearnedSnapshot(log, event.meta, event.data);
     case 'leader-known': return onLeaderKnown(log, event.leader, event.term);
     case 'read': return onRead(log, event.id);
+    case 'hurry': return onHurry(log, event.peer);
     case 'transfer': return onTransfer(log);
     default: return unreachable(event);
   }
@@ -206,6 +211,7 @@ function onTimer(log: Log, timer: LogTimer): void {
   switch (timer) {
     case 'election': return onElectionTimer(log);
     case 'heartbeat': return onHeartbeatTimer(log);
+    case 'notice': return onNoticeTimer(log);
     case 'snapshot-retry': return onSnapshotRetry(log);
     default: return unreachable(timer);
   }

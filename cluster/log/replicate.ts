@@ -35,6 +35,8 @@ export interface Leading {
   transfer: { readonly to: PeerId; readonly sinceMs: number; asked: boolean } | null;
   /** A successor was asked for an election that no lease keeps back: no lease for the rest of the term. */
   leaseGiven: boolean;
+  /** Some follower is to hear of a commit soon. */
+  noticeArmed: boolean;
   /** Followers usually need the same entries: the batch that was cut last, while the log ended at `last`. */
   batch: { readonly entries: readonly Entry[]; readonly last: number };
 }
@@ -52,6 +54,8 @@ export interface Progress {
   inFlight: Index[];
   /** The commit index that was last sent. */
   commit: Index;
+  /** It waits for the commit of what is up to here. */
+  hurried: Index;
   /** When it was last heard in this term; a new voter counts as heard when it comes. */
   heardMs: number;
   /** The latest round it answered, and when that round began. */
@@ -63,7 +67,7 @@ export interface Progress {
 export function createLeading(log: Log): Leading {
   return {
     noop: toIndex(log.entries.lastIndex + 1), peers: [], round: 0, rounds: [], reads: [], uncommittedBytes: 0,
-    transfer: null, leaseGiven: false, batch: { entries: [], last: 0 },
+    transfer: null, leaseGiven: false, noticeArmed: false, batch: { entries: [], last: 0 },
   };
 }
 
@@ -79,7 +83,7 @@ export function syncPeers(log: Log, leading: Leading): void {
 function createProgress(log: Log, id: PeerId): Progress {
   return {
     id, match: toIndex(0), next: toIndex(Math.max(log.entries.lastIndex, log.entries.base + 1)),
-    state: 'probe', asked: false, inFlight: [], commit: toIndex(0),
+    state: 'probe', asked: false, inFlight: [], commit: toIndex(0), hurried: toIndex(0),
     heardMs: log.nowMs, round: 0, roundMs: -Infinity, transfer: null,
   };
 }
@@ -165,8 +169,39 @@ export function pump(log: Log, peer: Progress): void {
         peer.next = toIndex(peer.next + batch.length);
         peer.inFlight.push(toIndex(peer.next - 1));
       }
-      if (peer.commit < Math.min(entries.commit, peer.next - 1)) sendAppend(log, peer, peer.next - 1, [], 0);
+      tellCommit(log, leading, peer);
   }
+}
+
+/**
+ * What was sent to it may be committed by now. Mostly the next append says so; where none comes soon, and
+ * where it is waited for, a message of its own.
+ */
+function tellCommit(log: Log, leading: Leading, peer: Progress): void {
+  if (!isUninformed(log, peer)) return;
+  if (log.bounds.commitNoticeMs === 0 || peer.commit < peer.hurried) {
+    return sendAppend(log, peer, peer.next - 1, [], 0);
+  }
+  if (leading.noticeArmed) return;
+  leading.noticeArmed = true;
+  log.out.push({ type: 'arm', timer: 'notice', ms: log.bounds.commitNoticeMs });
+}
+
+function isUninformed({ entries }: Log, { state, commit, next }: Progress): boolean {
+  if (state !== 'replicate' || entries.termAt(next - 1) === null) return false;
+  return commit < Math.min(entries.commit, next - 1);
+}
+
+export function onNoticeTimer(log: Log): void {
+  const { leading } = log;
+  if (leading === null) return;
+  leading.noticeArmed = false;
+  for (const peer of leading.peers) if (isUninformed(log, peer)) sendAppend(log, peer, peer.next - 1, [], 0);
+}
+
+export function onHurry(log: Log, id: PeerId): void {
+  const peer = log.leading?.peers.find((each) => each.id === id);
+  if (peer !== undefined) peer.hurried = log.entries.lastIndex;
 }
 
 /** What it needs next was forgotten while it was slow. If it isn't even heard, its next answer tells. */

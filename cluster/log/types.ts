@@ -79,7 +79,7 @@ export type LogMessage =
   /** The leader asks a caught-up voter to start an election at once (a leader that leaves). */
   | { readonly type: 'timeout-now'; readonly term: Term };
 
-export type LogTimer = 'election' | 'heartbeat' | 'snapshot-retry';
+export type LogTimer = 'election' | 'heartbeat' | 'notice' | 'snapshot-retry';
 
 export type LogEvent =
   /** The first event of a run: the log arms its timers and says its role and members. */
@@ -115,6 +115,11 @@ export type LogEvent =
   | { readonly type: 'learned-snapshot'; readonly meta: SnapshotMeta; readonly data: Uint8Array }
   /** A read wants an index that no acknowledged write can lie beyond. Leader only. */
   | { readonly type: 'read'; readonly id: number }
+  /**
+   * This voter waits for what the leader's log holds by now: it hears of the commits up to there at once.
+   * Others hear of them with the next append, or `commitNoticeMs` later. Ignored by whoever doesn't lead.
+   */
+  | { readonly type: 'hurry'; readonly peer: PeerId }
   /** Give up leadership to the best voter, before leaving or shutting down. */
   | { readonly type: 'transfer' };
 

@@ -62,7 +62,7 @@ export interface Cluster {
   /** By `index/term`: data and the term before, for log matching. */
   readonly written: Map<string, string>;
   readonly seed: number;
-  readonly bounds: Partial<LogBounds>;
+  bounds: Partial<LogBounds>;
   readsAnswered: number;
   installs: number;
   lastRead: number;

@@ -40,7 +40,9 @@ import type { Cluster, Envelope, TestPeer } from './log-cluster.ts';
 interface Scene { readonly cluster: Cluster; readonly lines: string[]; autoPersist: boolean }
 
 function makeHandler(): (command: TranscriptCommand) => string {
-  const cluster = createCluster(1, { appendBytesMax: 200, logEntriesKept: 2, snapshotChunkBytes: 30 });
+  const cluster = createCluster(1, {
+    appendBytesMax: 200, logEntriesKept: 2, snapshotChunkBytes: 30, commitNoticeMs: 0,
+  });
   const lines: string[] = [];
   cluster.lines = lines;
   const scene: Scene = { cluster, lines, autoPersist: true };
@@ -81,6 +83,8 @@ function run(scene: Scene, command: TranscriptCommand): void {
     case 'propose':
       return propose(cluster, peer(), rest);
     case 'read': return read(cluster, peer());
+    case 'notice-after': return void (cluster.bounds = { ...cluster.bounds, commitNoticeMs: Number(first) });
+    case 'hurry': return feed(cluster, peer(), { type: 'hurry', peer: peerOf(scene, rest[0]).id });
     case 'transfer': return feed(cluster, peer(), { type: 'transfer' });
     case 'save': return saveSnapshot(cluster, peer());
     case 'change': return change(scene, peer(), rest);
