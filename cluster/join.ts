@@ -1,8 +1,8 @@
 // The join protocol: how a stranger becomes a member through any member's door, with a token that both know.
 //
 //     joiner → door   hello      which token, a nonce
-//     door → joiner   challenge  a nonce, the door's proof (and which hello this answers)
-//     joiner → door   request    the joiner's proof, its name and addresses (and which challenge this answers)
+//     door → joiner   challenge  a nonce, the door's proof (and which hello it answers)
+//     joiner → door   request    the joiner's proof, its name and addresses (and which challenge it answers)
 //     door → joiner   admitted   the cluster's id and members, once the log has taken the joiner in
 //     (or, at any point, refused, with a reason for a person)
 //
@@ -311,7 +311,8 @@ function challenge(
   const handshake = { door: d.self, joiner: from, doorNonce, joinerNonce };
   d.guests.set(from, { tokenId, handshake, proved: false, deadlineMs: nowMs + limits.doorHandshakeMs });
   const proof = proofOf('door', token.secret, handshake);
-  return [{ type: 'send', to: from, message: { type: 'challenge', greeting: joinerNonce, nonce: doorNonce, proof } }];
+  const message = { type: 'challenge', greeting: joinerNonce, nonce: doorNonce, proof } as const;
+  return [{ type: 'send', to: from, message }];
 }
 
 function onRequest(
