@@ -75,7 +75,7 @@ async function run(spec: MemberSpec): Promise<void> {
     sinceSnapshot = 0;
     const { commit, members } = describe(log);
     const at = log.entries.termAt(commit) ?? term(0);
-    disk.port.saveSnapshot({ index: commit, term: at, members }, new Uint8Array(1),
+    disk.port.saveSnapshot({ index: commit, term: at, members }, [new Uint8Array(1)],
       index(Math.max(0, commit - limits.logEntriesKept)));
   }
   deliver = (event) => {

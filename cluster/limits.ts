@@ -29,7 +29,7 @@ export const limits = {
    *  without a quorum shows the state as of then, not as of its last snapshot. */
   commitNoteMs: 1_000,
   /** Entries kept in memory and on disk before a snapshot is taken … */
-  logEntriesBeforeSnapshot: 10_000,
+  logEntriesBeforeSnapshot: 50_000,
   /** … or bytes of them. */
   logBytesBeforeSnapshot: 32 * 1024 * 1024,
   /** Entries kept behind a snapshot, so that a follower a little behind needs none. */

@@ -96,8 +96,11 @@ export type NetworkEvent =
  */
 export interface DiskPort {
   write(write: DiskWrite): void;
-  /** Keep the state's snapshot and drop entries at or below `keepFrom`; completion: `snapshot-saved`. */
-  saveSnapshot(meta: SnapshotMeta, data: Uint8Array, keepFrom: Index): void;
+  /**
+   * Keep the state's snapshot and drop entries at or below `keepFrom`; completion: `snapshot-saved`. The
+   * adapter takes one chunk after the other, between events, as it writes them.
+   */
+  saveSnapshot(meta: SnapshotMeta, chunks: Iterable<Uint8Array>, keepFrom: Index): void;
   /** Small facts (incarnation, cluster id): durable by the next `persisted` or on their own soon after. */
   saveFact(name: string, value: string): void;
 }

@@ -1,14 +1,15 @@
-// When the state is saved as a snapshot, so that the log before it can be forgotten; and how, without the
-// peer falling silent meanwhile: a chunk an event, each of a few milliseconds.
+// When the state is saved as a snapshot, so that the log before it can be forgotten. The disk asks for one
+// piece after the other as it writes them, so that neither the peer falls silent meanwhile nor a second copy
+// of the state is held in memory.
 //
-// What always holds: one snapshot is in the making or being saved at a time; it is of one revision, whatever
-// is applied meanwhile; what is written for snapshots stays within a constant factor of what is written at
-// all, for the next one is due when the log has grown by as much as the last one's size.
+// What always holds: one snapshot is being saved at a time; it is of one revision, whatever is applied
+// meanwhile; what is written for snapshots stays within a constant factor of what is written at all, for the
+// next one is due when the log has grown by as much as the last one's size.
 
 import { limits } from '../../cluster/limits.ts';
 import type { Index } from '../../cluster/ids.ts';
 import type { Entry, SnapshotMeta } from '../../cluster/log/types.ts';
-import { beginEncoding } from '../../cluster/state/snapshot.ts';
+import { encodeChunks } from '../../cluster/state/snapshot.ts';
 import type { Core } from './core.ts';
 
 export interface Compaction {
@@ -35,18 +36,18 @@ export function createCompaction(core: Core, entriesHeld: number, meta: () => Sn
   }
 
   function begin(): void {
-    const encoding = beginEncoding(core.state), of = meta();
+    const of = meta(), chunks = encodeChunks(core.state);
     under = of;
     entries = 0;
     bytes = 0;
-    function proceed(): void {
-      if (under !== of) return;
-      if (!encoding.step()) return core.arm('snapshot/encode', 0, proceed);
-      const data = encoding.bytes();
-      lastBytes = data.length;
-      core.ports.disk.saveSnapshot(of, data, Math.max(0, of.index - entriesKept) as Index);
+    lastBytes = 0;
+    function* counted(): Generator<Uint8Array, void, void> {
+      for (const chunk of chunks) {
+        if (under === of) lastBytes += chunk.length;
+        yield chunk;
+      }
     }
-    core.arm('snapshot/encode', 0, proceed);
+    core.ports.disk.saveSnapshot(of, counted(), Math.max(0, of.index - entriesKept) as Index);
   }
 
   return {
@@ -61,7 +62,6 @@ export function createCompaction(core: Core, entriesHeld: number, meta: () => Sn
       entries = 0;
       bytes = 0;
       lastBytes = size;
-      core.disarm('snapshot/encode');
     },
   };
 }

@@ -10,12 +10,13 @@ import type { KubeObject } from '../api/types.ts';
 import { parseCidr } from './allocate.ts';
 import { place } from './indexes.ts';
 import { everything, inTurn } from './query.ts';
+import type { Keyed } from './query.ts';
 import { createState, mutable } from './state.ts';
 import type { State } from './state.ts';
 import type { Change } from './types.ts';
 
 const format = 1;
-const chunkBytes = 1024 * 1024;
+const chunkBytes = 256 * 1024;
 const newline = 10;
 
 interface Head {
@@ -30,22 +31,14 @@ interface Head {
   readonly objects: number;
 }
 
-/** A snapshot in the making, of the state as it was when it was begun, whatever is applied meanwhile. */
-export interface Encoding {
-  /** Encodes about a chunk more; true once it is whole. */
-  step(): boolean;
-  /** The whole of it, once `step` said so. */
-  bytes(): Uint8Array;
-}
+/** The whole of a snapshot, for a state whose snapshot is sent to another member. */
+export const encodeState = (state: State): Uint8Array => joined([...encodeChunks(state)]);
 
-export function encodeState(state: State): Uint8Array {
-  const encoding = beginEncoding(state);
-  while (!encoding.step());
-  return encoding.bytes();
-}
-
-/** For a state that is too large to be encoded between two heartbeats. */
-export function beginEncoding(state: State): Encoding {
+/**
+ * The snapshot in pieces of about 256 KiB, each encoded when it is asked for, within a few ms: of the
+ * state as it is at this call, whatever is applied meanwhile.
+ */
+export function encodeChunks(state: State): Generator<Uint8Array, void, void> {
   const { windows, digest, serviceCidr } = mutable(state);
   const head: Head = {
     format, revision: state.revision, term: state.term, digest, serviceCidr,
@@ -53,23 +46,19 @@ export function beginEncoding(state: State): Encoding {
       [origin, incarnation, through, forced, [...seen].sort((a, b) => a - b)] as const),
     objects: state.objects.size,
   };
-  const encoder = new TextEncoder(), chunks: Uint8Array[] = [], objects = inTurn(state);
-  let text = `${JSON.stringify(head)}\n`;
-  return {
-    step() {
-      for (let next = objects.next(); next.done !== true; next = objects.next()) {
-        text += `${JSON.stringify([next.value.key, next.value.object])}\n`;
-        if (text.length < chunkBytes) continue;
-        chunks.push(encoder.encode(text));
-        text = '';
-        return false;
-      }
-      if (text !== '') chunks.push(encoder.encode(text));
-      text = '';
-      return true;
-    },
-    bytes: () => joined(chunks),
-  };
+  return chunksOf(`${JSON.stringify(head)}\n`, inTurn(state));
+}
+
+function* chunksOf(head: string, objects: Iterable<Keyed>): Generator<Uint8Array, void, void> {
+  const encoder = new TextEncoder();
+  let text = head;
+  for (const { key, object } of objects) {
+    text += `${JSON.stringify([key, object])}\n`;
+    if (text.length < chunkBytes) continue;
+    yield encoder.encode(text);
+    text = '';
+  }
+  if (text !== '') yield encoder.encode(text);
 }
 
 function joined(chunks: readonly Uint8Array[]): Uint8Array {

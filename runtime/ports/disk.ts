@@ -17,7 +17,7 @@ import { lockDirectory } from './disk/lock.ts';
 import { frameRoom, recordBytes } from './disk/records.ts';
 import type { DiskRecord } from './disk/records.ts';
 import { recoverFolder } from './disk/recover.ts';
-import { publishSnapshot, writeSnapshot } from './disk/snapshots.ts';
+import { inChunks, publishSnapshot, writeSnapshot } from './disk/snapshots.ts';
 import { openWriter } from './disk/writer.ts';
 import type { LogWriter } from './disk/writer.ts';
 
@@ -131,22 +131,24 @@ function createQueue(folder: string, writer: LogWriter, deliver: (event: DiskEve
     await writer.drop(keepFrom);
   }
   /** Written beside the log's writes; published in its turn, when all that came before it is durable. */
-  async function save(meta: SnapshotMeta, data: Uint8Array, keepFrom: Index): Promise<void> {
+  async function save(
+    meta: SnapshotMeta, chunks: Iterable<Uint8Array>, keepFrom: Index,
+  ): Promise<void> {
     if (failed) return;
-    const temporary = await writeSnapshot(folder, meta, data);
+    const temporary = await writeSnapshot(folder, meta, chunks);
     enqueue([{ kind: 'step', async run() {
       await publish(temporary, meta, keepFrom);
       tell({ type: 'snapshot-saved', index: meta.index });
     } }]);
   }
   const install = async (meta: SnapshotMeta, data: Uint8Array): Promise<void> =>
-    publish(await writeSnapshot(folder, meta, data), meta, meta.index);
+    publish(await writeSnapshot(folder, meta, inChunks(data)), meta, meta.index);
   return {
     port: {
       write(write) { enqueue(jobsOf(write, writer.frameBytesMax, install)); },
-      saveSnapshot(meta, data, keepFrom) {
+      saveSnapshot(meta, chunks, keepFrom) {
         assert(!closed, 'a snapshot for a closed disk');
-        saving = saving.then(() => save(meta, data, keepFrom)).catch(fail);
+        saving = saving.then(() => save(meta, chunks, keepFrom)).catch(fail);
       },
       saveFact(name, value) {
         assert(name.length + value.length <= limits.factBytesMax, `fact ${name} is too long`);

@@ -140,7 +140,9 @@ export function createDisk(
     };
     return {
       write(write) { writes += 1; then(() => enqueueWrite(write)); },
-      saveSnapshot(meta, bytes, keepFrom) { then(() => enqueueSnapshot(meta, bytes, keepFrom)); },
+      saveSnapshot(meta, chunks, keepFrom) {
+        then(() => enqueueSnapshot(meta, new Uint8Array(Buffer.concat([...chunks])), keepFrom));
+      },
       saveFact(name, value) { then(() => change(() => { facts.set(name, value); })); },
     };
   }

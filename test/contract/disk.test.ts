@@ -173,7 +173,7 @@ onFiles('the log goes over several segments; a snapshot lets the first ones go',
   assert.is(recovery.log.entries.length, last);
   assert.is(recovery.log.hard.term, 9);
   const keepFrom = last - 20;
-  port.saveSnapshot(metaOf(last), new Uint8Array(3), index(keepFrom));
+  port.saveSnapshot(metaOf(last), [new Uint8Array(3)], index(keepFrom));
   await harness.until('saved', () => harness.events.some((event) => event.type === 'snapshot-saved'));
   assert.ok((await segmentsIn(harness.folder)).length <= 2, (await segmentsIn(harness.folder)).join(' '));
   await harness.close();
@@ -250,7 +250,7 @@ onFiles('the last record, cut at any length, is cut off', async (harness) => {
 onFiles('a damaged snapshot is refused', async (harness) => {
   const { port } = await harness.open();
   port.write({ token: 1, entries: entriesOf(1, 5) });
-  port.saveSnapshot(metaOf(5), new Uint8Array(1_000).fill(3), index(5));
+  port.saveSnapshot(metaOf(5), [new Uint8Array(1_000).fill(3)], index(5));
   await harness.until('saved', () => harness.events.some((event) => event.type === 'snapshot-saved'));
   await harness.close();
   const name = (await readdir(harness.folder)).find((file) => file.endsWith('.snapshot')) ?? '';
@@ -323,7 +323,7 @@ onFiles('a seeded run of everything, with restarts, gives the log of the simulat
         base = random.between(base + 1, last);
         const data = new Uint8Array(random.below(2_000)).fill(n);
         const keepFrom = index(Math.max(0, base - random.below(5)));
-        for (const { port } of [real, simulated]) port.saveSnapshot(metaOf(base, round + 1), data, keepFrom);
+        for (const { port } of [real, simulated]) port.saveSnapshot(metaOf(base, round + 1), [data], keepFrom);
       }
       const after = random.chance(1, 6) ? random.between(base, last) : last;
       const added = entriesOf(after + 1, after + random.below(6), round + 1, random.below(9_000));

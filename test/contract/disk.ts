@@ -109,7 +109,7 @@ function writing(it: It): void {
   it('nothing is delivered from inside a call', async (harness) => {
     const { port } = await harness.open();
     port.write({ token: 1, entries: entriesOf(1, 1) });
-    port.saveSnapshot(metaOf(1), new Uint8Array(10), index(1));
+    port.saveSnapshot(metaOf(1), [new Uint8Array(10)], index(1));
     assert.is(harness.events.length, 0);
     await harness.until('both', () => hasPersisted(harness, 1)() && hasSaved(harness, 1)());
   });
@@ -197,7 +197,7 @@ function snapshots(it: It): void {
   it('a snapshot lets the log forget, and keeps what is behind it', async (harness) => {
     const { port } = await harness.open();
     port.write({ token: 1, hard: { term: term(1), vote: null }, entries: entriesOf(1, 20) });
-    port.saveSnapshot(metaOf(15), new Uint8Array(5_000).fill(7), index(10));
+    port.saveSnapshot(metaOf(15), [new Uint8Array(5_000).fill(7)], index(10));
     await harness.until('saved', hasSaved(harness, 15));
     port.write({ token: 2, entries: entriesOf(21, 25) });
     await harness.until('persisted', hasPersisted(harness, 2));
@@ -212,7 +212,7 @@ function snapshots(it: It): void {
     const { port } = await harness.open();
     port.write({ token: 1, entries: entriesOf(1, 20) });
     for (const at of [5, 10, 15]) {
-      port.saveSnapshot(metaOf(at), new Uint8Array(100).fill(at), index(at));
+      port.saveSnapshot(metaOf(at), [new Uint8Array(100).fill(at)], index(at));
       await harness.until('saved', hasSaved(harness, at));
     }
     await harness.crash();
@@ -225,7 +225,7 @@ function snapshots(it: It): void {
   it('a snapshot is saved only after the writes that were called before it', async (harness) => {
     const { port } = await harness.open();
     for (let n = 1; n <= 50; n += 1) port.write({ token: n, entries: entriesOf(n, n, 1, 10_000) });
-    port.saveSnapshot(metaOf(50), new Uint8Array(10), index(0));
+    port.saveSnapshot(metaOf(50), [new Uint8Array(10)], index(0));
     await harness.until('saved', hasSaved(harness, 50));
     assert.ok(hasPersisted(harness, 50)());
   });
@@ -281,7 +281,7 @@ function failing(it: It): void {
     await harness.until('failed', () => failures().length > 0);
     port.write({ token: 3, entries: entriesOf(5, 5) });
     port.saveFact('late', 'yes');
-    port.saveSnapshot(metaOf(3), new Uint8Array(3), index(3));
+    port.saveSnapshot(metaOf(3), [new Uint8Array(3)], index(3));
     await harness.crash();
     const { recovery } = await harness.open();
     assert.is(failures().length, 1);

@@ -25,24 +25,31 @@ const snapshotPath = (folder: string, at: number): string =>
   join(folder, `${String(at).padStart(15, '0')}${suffix}`);
 
 /** Writes and syncs the snapshot under a temporary name, which is returned. */
-export async function writeSnapshot(folder: string, meta: SnapshotMeta, data: Uint8Array): Promise<string> {
+export async function writeSnapshot(
+  folder: string, meta: SnapshotMeta, chunks: Iterable<Uint8Array>,
+): Promise<string> {
   const temporary = `${snapshotPath(folder, meta.index)}.tmp`;
   const fd = await openFile(temporary, 'w');
   try {
     const metaBytes = Buffer.from(JSON.stringify(meta));
     await writeAll(fd, metaBytes, headerBytes);
-    let check = 0;
-    for (let at = 0; at < data.length; at += chunkBytes) {
-      const chunk = data.subarray(at, at + chunkBytes);
+    let check = 0, length = 0;
+    for (const chunk of chunks) {
       check = crc32(chunk, check);
-      await writeAll(fd, chunk, headerBytes + metaBytes.length + at);
+      await writeAll(fd, chunk, headerBytes + metaBytes.length + length);
+      length += chunk.length;
     }
-    await writeAll(fd, encodeHeader(metaBytes, data.length, check), 0);
+    await writeAll(fd, encodeHeader(metaBytes, length, check), 0);
     await syncFile(fd);
   } finally {
     await closeFile(fd);
   }
   return temporary;
+}
+
+/** A snapshot that is in memory whole, in pieces that don't hold the event loop. */
+export function* inChunks(data: Uint8Array): Generator<Uint8Array, void, void> {
+  for (let at = 0; at < data.length; at += chunkBytes) yield data.subarray(at, at + chunkBytes);
 }
 
 /** Gives a written snapshot its name, durably, and removes those before it. */
