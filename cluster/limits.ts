@@ -31,7 +31,7 @@ export const limits = {
   /** Entries kept in memory and on disk before a snapshot is taken … */
   logEntriesBeforeSnapshot: 50_000,
   /** … or bytes of them. */
-  logBytesBeforeSnapshot: 32 * 1024 * 1024,
+  logBytesBeforeSnapshot: 64 * 1024 * 1024,
   /** Entries kept behind a snapshot, so that a follower a little behind needs none. */
   logEntriesKept: 2_000,
   /** … unless they are larger than this together. */
