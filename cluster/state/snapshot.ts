@@ -51,14 +51,24 @@ export function encodeChunks(state: State): Generator<Uint8Array, void, void> {
 
 function* chunksOf(head: string, objects: Iterable<Keyed>): Generator<Uint8Array, void, void> {
   const encoder = new TextEncoder();
-  let text = head;
-  for (const { key, object } of objects) {
-    text += `${JSON.stringify([key, object])}\n`;
-    if (text.length < chunkBytes) continue;
-    yield encoder.encode(text);
-    text = '';
+  let chunk = new Uint8Array(chunkBytes), filled = 0;
+  for (const line of linesFrom(head, objects)) {
+    let { read, written } = encoder.encodeInto(line, chunk.subarray(filled));
+    if (read < line.length) {
+      if (filled > 0) yield chunk.subarray(0, filled);
+      // In UTF-8 a unit of a string takes three bytes at most.
+      chunk = new Uint8Array(Math.max(chunkBytes, 3 * line.length));
+      filled = 0;
+      ({ read, written } = encoder.encodeInto(line, chunk));
+    }
+    filled += written;
   }
-  if (text !== '') yield encoder.encode(text);
+  if (filled > 0) yield chunk.subarray(0, filled);
+}
+
+function* linesFrom(head: string, objects: Iterable<Keyed>): Generator<string, void, void> {
+  yield head;
+  for (const { key, object } of objects) yield `${JSON.stringify([key, object])}\n`;
 }
 
 function joined(chunks: readonly Uint8Array[]): Uint8Array {

@@ -323,7 +323,9 @@ onFiles('a seeded run of everything, with restarts, gives the log of the simulat
         base = random.between(base + 1, last);
         const data = new Uint8Array(random.below(2_000)).fill(n);
         const keepFrom = index(Math.max(0, base - random.below(5)));
-        for (const { port } of [real, simulated]) port.saveSnapshot(metaOf(base, round + 1), [data], keepFrom);
+        for (const { port } of [real, simulated]) {
+          port.saveSnapshot(metaOf(base, round + 1), [data], keepFrom);
+        }
       }
       const after = random.chance(1, 6) ? random.between(base, last) : last;
       const added = entriesOf(after + 1, after + random.below(6), round + 1, random.below(9_000));
