@@ -1,13 +1,17 @@
 // Three members of etcd on this machine, where etcd is installed (Debian: etcd-server): what Shoal's log and
-// API are measured against. Its members talk to each other, and to the load, without TLS.
+// API are measured against. Its members talk to each other over TLS, as Shoal's do; to the load too where
+// Shoal's load does.
 
 import { spawn, spawnSync } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { dialEtcd } from './grpc.ts';
+import { headerBlock, names, openHttp2 } from './http2.ts';
 import { freePorts } from './ports.ts';
 
 export interface Etcd {
+  readonly secure: boolean;
   readonly version: string;
   /** Client ports; the leader's is first. */
   readonly ports: readonly number[];
@@ -18,26 +22,28 @@ export interface Etcd {
 const startTimeoutMs = 20_000;
 
 /** Null where etcd is not installed. */
-export async function startEtcd(dir: string): Promise<Etcd | null> {
+export async function startEtcd(dir: string, secure: boolean): Promise<Etcd | null> {
   const said = spawnSync('etcd', ['--version'], { encoding: 'utf8' }).stdout ?? '';
   const version = /Version: (\S+)/.exec(said)?.[1];
   if (version === undefined) return null;
   const ports = await freePorts(6);
   const clients = ports.slice(0, 3), peers = ports.slice(3);
-  const cluster = peers.map((port, at) => `m${at}=http://127.0.0.1:${port}`).join(',');
+  const scheme = secure ? 'https' : 'http';
+  const cluster = peers.map((port, at) => `m${at}=https://127.0.0.1:${port}`).join(',');
   const members = clients.map((client, at) => spawn('etcd', [
     '--name', `m${at}`, '--data-dir', join(dir, `etcd-${at}`), '--initial-cluster', cluster,
-    '--listen-client-urls', `http://127.0.0.1:${client}`,
-    '--advertise-client-urls', `http://127.0.0.1:${client}`,
-    '--listen-peer-urls', `http://127.0.0.1:${peers[at]}`,
-    '--initial-advertise-peer-urls', `http://127.0.0.1:${peers[at]}`,
+    '--listen-client-urls', `${scheme}://127.0.0.1:${client}`,
+    '--advertise-client-urls', `${scheme}://127.0.0.1:${client}`,
+    '--listen-peer-urls', `https://127.0.0.1:${peers[at]}`,
+    '--initial-advertise-peer-urls', `https://127.0.0.1:${peers[at]}`,
     // The default of 2 GB fills up during a long run.
     '--quota-backend-bytes', String(8 * 2 ** 30), '--log-level', 'error', '--logger', 'zap',
+    '--peer-auto-tls', ...(secure ? ['--auto-tls'] : []),
   ], { stdio: 'ignore' }));
   try {
-    const leader = await findLeader(clients);
+    const leader = await findLeader(clients, secure);
     return {
-      version, ports: [leader, ...clients.filter((port) => port !== leader)],
+      version, secure, ports: [leader, ...clients.filter((port) => port !== leader)],
       pids: members.map(({ pid }) => pid ?? 0),
       close: () => stopAll(members),
     };
@@ -47,10 +53,10 @@ export async function startEtcd(dir: string): Promise<Etcd | null> {
   }
 }
 
-async function findLeader(ports: readonly number[]): Promise<number> {
+async function findLeader(ports: readonly number[], secure: boolean): Promise<number> {
   const deadlineMs = performance.now() + startTimeoutMs;
   while (performance.now() < deadlineMs) {
-    const found = await Promise.all(ports.map(leads));
+    const found = await Promise.all(ports.map((port) => leads(port, secure)));
     const leader = ports[found.indexOf(true)];
     if (leader !== undefined && !found.includes(null)) return leader;
     await sleep(100);
@@ -59,12 +65,17 @@ async function findLeader(ports: readonly number[]): Promise<number> {
 }
 
 /** Whether the member at this port leads; null while it doesn't answer. */
-async function leads(port: number): Promise<boolean | null> {
+async function leads(port: number, secure: boolean): Promise<boolean | null> {
   try {
-    const url = `http://127.0.0.1:${port}/v3/maintenance/status`;
-    const answer = await fetch(url, { method: 'POST', body: '{}' });
-    const status = await answer.json() as { leader?: string; header?: { member_id?: string } };
-    return answer.ok ? status.leader !== undefined && status.leader === status.header?.member_id : null;
+    const connection = openHttp2(await dialEtcd(port, secure)), body = Buffer.from('{}');
+    const headers = headerBlock('POST', secure ? 'https' : 'http', [
+      [names.path, '/v3/maintenance/status'], [names.authority, `127.0.0.1:${port}`],
+      [names.contentType, 'application/json'], [names.contentLength, String(body.length)],
+    ]);
+    const answer = await connection.call(headers, body);
+    connection.close();
+    const status = JSON.parse(answer.body.toString()) as { leader?: string; header?: { member_id?: string } };
+    return status.leader !== undefined && status.leader === status.header?.member_id;
   } catch {
     return null;
   }

@@ -20,7 +20,7 @@ export async function benchIdle(): Promise<void> {
   const dir = await mkdtemp(join(tmpdir(), 'shoal-bench-idle-'));
   const cluster = await startCluster({ peers: 3, runtime: 'process' });
   try {
-    const etcd = await startEtcd(dir);
+    const etcd = await startEtcd(dir, true);
     try {
       const leader = await cluster.leader();
       const peers = cluster.peers.map((peer): Idle => ({

@@ -13,7 +13,10 @@ import type { RestEndpoint, RestIdentity } from './rest.ts';
 
 export type LoadTarget =
   /** Ports of etcd's members; clients go to them in turn and share `connections` to each. */
-  | { readonly kind: 'etcd'; readonly ports: readonly number[]; readonly connections: number }
+  | {
+      readonly kind: 'etcd'; readonly ports: readonly number[]; readonly secure: boolean;
+      readonly connections: number;
+    }
   /** The client port of the log's leader; all clients share one connection. */
   | { readonly kind: 'log'; readonly port: number }
   /** Peers' APIs; clients go to them in turn and share `connections` to each. */
@@ -117,7 +120,7 @@ async function connect(spec: LoadSpec): Promise<Write> {
   switch (target.kind) {
     case 'etcd': {
       const shared = await Promise.all(Array.from({ length: target.connections * target.ports.length },
-        (_, at) => connectPut('127.0.0.1', target.ports[at % target.ports.length] ?? 0)));
+        (_, at) => connectPut(target.ports[at % target.ports.length] ?? 0, target.secure)));
       return (client, n) => present(shared, client % shared.length).put(`/bench/${prefix}${n}`, value);
     }
     case 'log': {

@@ -1,7 +1,7 @@
 // How fast the log alone takes entries of 1 KB: three members as processes, with the real disk and the real
 // network (libp2p, TLS between members), beside three members of etcd on the same disk in the same run. The
 // load is a process of its own in both cases, on a plain socket; etcd is spoken to by frames written by hand
-// (`grpc.ts`), the cheapest client there is for it; its members talk to each other without TLS.
+// (`grpc.ts`), the cheapest client there is for it; its members talk to each other over TLS too.
 //
 // What dominated, found with `perf` and `strace -c`: packets, and the wake-ups that each costs two processes.
 // yamux answered every frame with a window update (`libp2p/window.ts`), and a frame's header and content went
@@ -32,7 +32,7 @@ export async function benchLog(): Promise<void> {
   const log = await startLog(dir);
   let etcd: Etcd | null = null;
   try {
-    etcd = await startEtcd(dir);
+    etcd = await startEtcd(dir, false);
     await warmUp(log, etcd);
     const rows: string[][] = [];
     for (const { clients, writes } of loads) {
@@ -67,7 +67,7 @@ const etcdLeader = (etcd: Etcd, clients: number): LoadTarget => etcdTarget(etcd,
 
 export function etcdTarget(etcd: Etcd, clients: number, where: 'leader' | 'any'): LoadTarget {
   const ports = where === 'leader' ? etcd.ports.slice(0, 1) : etcd.ports;
-  return { kind: 'etcd', ports, connections: Math.min(clients, connectionsMax) };
+  return { kind: 'etcd', ports, secure: etcd.secure, connections: Math.min(clients, connectionsMax) };
 }
 
 interface RunningLog {
