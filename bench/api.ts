@@ -2,8 +2,8 @@
 // any peer, beside puts of 1 KB into three members of etcd on the same disk in the same run; and whether what
 // it acknowledged is there after the leader was killed in the middle of them.
 // Peers are started as a user would, by the command line; the load is a process of its own that shares a few
-// HTTP/2 connections among its clients, for etcd and for Shoal alike. All that travels is encrypted, for both:
-// etcd without TLS at all took 6 to 80 % more (at one and at 256 clients at the leader).
+// HTTP/2 connections among its clients, for etcd and for Shoal alike. All that travels is encrypted, for
+// both: etcd without any TLS took 12 % more at one client and 80 % more at 256 (at the leader).
 //
 // What dominated, found with `--cpu-prof` and `perf`, in µs of the leader's CPU a create at 256 clients, from
 // 250 to about 140: Node's compatibility layer over HTTP/2 and answers in two pieces (40), a weak map that

@@ -4,10 +4,11 @@
 
 import { spawn, spawnSync } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
+import { request } from 'node:http';
+import { request as requestTls } from 'node:https';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { dialEtcd } from './grpc.ts';
-import { headerBlock, names, openHttp2 } from './http2.ts';
 import { freePorts } from './ports.ts';
 
 export interface Etcd {
@@ -66,15 +67,15 @@ async function findLeader(ports: readonly number[], secure: boolean): Promise<nu
 
 /** Whether the member at this port leads; null while it doesn't answer. */
 async function leads(port: number, secure: boolean): Promise<boolean | null> {
+  const to = { host: '127.0.0.1', port, path: '/v3/maintenance/status', method: 'POST' };
   try {
-    const connection = openHttp2(await dialEtcd(port, secure)), body = Buffer.from('{}');
-    const headers = headerBlock('POST', secure ? 'https' : 'http', [
-      [names.path, '/v3/maintenance/status'], [names.authority, `127.0.0.1:${port}`],
-      [names.contentType, 'application/json'], [names.contentLength, String(body.length)],
-    ]);
-    const answer = await connection.call(headers, body);
-    connection.close();
-    const status = JSON.parse(answer.body.toString()) as { leader?: string; header?: { member_id?: string } };
+    const answer = await new Promise<string>((done, fail) => {
+      const sent = secure ? requestTls({ ...to, rejectUnauthorized: false }) : request(to);
+      sent.on('response', (response) => { text(response).then(done, fail); });
+      sent.on('error', fail);
+      sent.end('{}');
+    });
+    const status = JSON.parse(answer) as { leader?: string; header?: { member_id?: string } };
     return status.leader !== undefined && status.leader === status.header?.member_id;
   } catch {
     return null;
