@@ -8,7 +8,7 @@ export const limits = {
    */
   electionTimeoutMsMin: 500,
   electionTimeoutMsMax: 1000,
-  heartbeatMs: 100,
+  heartbeatMs: 150,
   /** News of a commit waits this long for an append to travel with, unless the follower waits for it. */
   commitNoticeMs: 5,
   /** Bytes of entries in one append message: larger ones hold up heartbeats on slow links. */

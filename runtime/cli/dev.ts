@@ -14,6 +14,7 @@ import { fileURLToPath } from 'node:url';
 import pc from 'picocolors';
 import { adminCertificate, readAuthority } from '../authority.ts';
 import { writeKubeconfig } from '../http/kubeconfig.ts';
+import { nodeFlags } from '../node-flags.ts';
 import { probeDocker } from '../ports/docker.ts';
 import { readSettings, writeSettings } from '../settings.ts';
 import type { RuntimeChoice, Settings } from '../settings.ts';
@@ -156,8 +157,7 @@ function launch(session: Session, name: string): Promise<void> {
   const home = join(dir, name), entry = fileURLToPath(new URL(`./shoal${extension}`, import.meta.url));
   return new Promise((done, fail) => {
     // Its own process group: Ctrl-C reaches `dev` alone, which then stops the peers in order.
-    const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', entry, 'start', '--dir',
-      home],
+    const child = spawn(process.execPath, [...nodeFlags, entry, 'start', '--dir', home],
       { detached: true, stdio: ['ignore', 'pipe', 'pipe', 'ipc'] });
     children.set(name, child);
     let output = '';

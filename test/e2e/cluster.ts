@@ -17,6 +17,7 @@ import type { PeerStatus } from '../../actors/peer/status.ts';
 import { openClient } from '../../runtime/cli/client.ts';
 import { removePods } from '../../runtime/cli/remove-pods.ts';
 import { makeToken } from '../../runtime/cli/token.ts';
+import { nodeFlags } from '../../runtime/node-flags.ts';
 import { createNetworkIdentity } from '../../runtime/ports/libp2p.ts';
 import { connectClient } from './client.ts';
 import type { ApiClient } from './client.ts';
@@ -216,7 +217,7 @@ function createPeerProcess(dir: string, name: string, hostIP: string, listen: st
 
   async function run(args: readonly string[]): Promise<void> {
     const file = openSync(output, 'a');
-    const started = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', shoal, ...args],
+    const started = spawn(process.execPath, [...nodeFlags, shoal, ...args],
       { stdio: ['ignore', file, file, 'ipc'] });
     closeSync(file);
     child = started;
