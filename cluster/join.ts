@@ -236,7 +236,10 @@ interface Guest {
 }
 
 export type DoorEvent =
-  | { readonly type: 'message'; readonly from: PeerId; readonly message: JoinMessage }
+  /** `sure`: all that was acknowledged before the message came is in the state. */
+  | {
+      readonly type: 'message'; readonly from: PeerId; readonly message: JoinMessage; readonly sure: boolean;
+    }
   /** The log has taken the guest in. */
   | {
       readonly type: 'admitted'; readonly peer: PeerId; readonly clusterId: string; readonly term: Term;
@@ -247,6 +250,8 @@ export type DoorEvent =
 
 export type DoorEffect =
   | { readonly type: 'send'; readonly to: PeerId; readonly message: JoinMessage }
+  /** The token is unknown, and may be newer than the state: give the message again when that is sure. */
+  | { readonly type: 'confirm'; readonly from: PeerId; readonly message: JoinMessage }
   /** The guest knows the token: propose it to the log, then give `admitted` or `refuse`. */
   | {
       readonly type: 'admit'; readonly peer: PeerId; readonly name: string;
@@ -266,7 +271,7 @@ export function stepDoor(
 ): DoorEffect[] {
   for (const [peer, guest] of d.guests) if (guest.deadlineMs <= nowMs) d.guests.delete(peer);
   switch (event.type) {
-    case 'message': return hearGuest(d, event.from, event.message, nowMs, wallMs, random);
+    case 'message': return hearGuest(d, event, nowMs, wallMs, random);
     case 'admitted': {
       if (!d.guests.delete(event.peer)) return [];
       const { clusterId, term, index, members } = event;
@@ -279,10 +284,13 @@ export function stepDoor(
 }
 
 function hearGuest(
-  d: Door, from: PeerId, message: JoinMessage, nowMs: number, wallMs: number, random: Random,
+  d: Door, { from, message, sure }: Extract<DoorEvent, { type: 'message' }>, nowMs: number, wallMs: number,
+  random: Random,
 ): DoorEffect[] {
   switch (message.type) {
-    case 'hello': return challenge(d, from, message.tokenId, message.nonce, nowMs, wallMs, random);
+    case 'hello':
+      if (!sure && d.findToken(message.tokenId) === null) return [{ type: 'confirm', from, message }];
+      return challenge(d, from, message.tokenId, message.nonce, nowMs, wallMs, random);
     case 'request': return onRequest(d, from, message, nowMs, wallMs);
     // What a door says, nobody says to a door.
     case 'challenge': case 'admitted': case 'refused': case 'stranger': return [];

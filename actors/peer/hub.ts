@@ -280,6 +280,7 @@ function joinMembership(hub: Hub): void {
     core.ports.network.sendJoin(to, encodeMessage({ kind: 'join', message }));
   hub.members = createMembers(core, hub.consensus, hub.spread, hub.known, {
     clusterId: () => hub.founding.clusterId(), send: (to, message) => send(hub, to, message), sendJoin,
+    fresh: (done) => hub.reads.read((result) => done(result === 'fresh')),
   });
   hub.asking = createAsking(core, {
     lost: () => (isLost(hub) ? hub.known.filter(({ id }) => id !== core.self)

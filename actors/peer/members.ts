@@ -12,6 +12,7 @@ import type { DoorEffect, DoorEvent, JoinToken } from '../../cluster/join.ts';
 import { objectKey } from '../../cluster/ids.ts';
 import { nextChange } from '../../cluster/log/voters.ts';
 import type { CaughtUp } from '../../cluster/log/voters.ts';
+import { limits } from '../../cluster/limits.ts';
 import type { LogMember } from '../../cluster/log/types.ts';
 import type { JoinMessage, PeerMessage } from '../../cluster/messages.ts';
 import { resources } from '../../cluster/api/objects.ts';
@@ -47,6 +48,8 @@ export interface MemberHooks {
   readonly clusterId: () => string;
   send(to: PeerId, message: PeerMessage): void;
   sendJoin(to: PeerId, message: JoinMessage): void;
+  /** False: no leader said in time how far the state must be applied. */
+  fresh(done: (fresh: boolean) => void): void;
 }
 
 const reviewMs = 1_000;
@@ -62,7 +65,7 @@ export function createMembers(core: Core, consensus: Consensus, spread: Spread,
   const wishes = createWishlist(core, before);
   /** Voters that came back without a log were made learners then: their beats may be of before. */
   const restedMs = new Map<PeerId, number>();
-  let transferredMs = -Infinity;
+  let transferredMs = -Infinity, confirming = 0;
   let members: readonly LogMember[] = [];
   let committed = true;
   let view: RoleView | null = null;
@@ -154,24 +157,39 @@ export function createMembers(core: Core, consensus: Consensus, spread: Spread,
   function carryOut(effect: DoorEffect): void {
     switch (effect.type) {
       case 'send': return hooks.sendJoin(effect.to, effect.message);
-      case 'admit': {
-        const taken = members.find(({ name, id }) => name === effect.name && id !== effect.peer);
-        if (taken !== undefined) {
-          return openDoor({
-            type: 'refuse', peer: effect.peer, retry: false,
-            reason: `the node name "${effect.name}" is taken by another member; choose one with --name, `
-              + `or take that member out first: shoal leave ${effect.name}`,
-          });
-        }
-        if (view === null || view.leader === null) {
-          return openDoor({ type: 'refuse', peer: effect.peer, retry: true,
-            reason: 'no leader just now; try again' });
-        }
-        const member = { id: effect.peer, name: effect.name, addresses: effect.addresses, voter: false };
-        return wishFor({ kind: 'admit', member, renews: false, asOf: now() });
+      // The token may have been made through another peer a moment ago.
+      case 'confirm': {
+        const { from, message } = effect;
+        return whenFresh(from, () => openDoor({ type: 'message', from, message, sure: true }));
       }
+      // By an older membership the guest may be a member that was taken out since.
+      case 'admit': return whenFresh(effect.peer, () => admit(effect));
       default: return unreachable(effect);
     }
+  }
+
+  /** Once this peer knows all that was committed when the guest spoke. */
+  function whenFresh(guest: PeerId, proceed: () => void): void {
+    const later = (reason: string): void => hooks.sendJoin(guest, { type: 'refused', reason, retry: true });
+    if (confirming >= limits.doorHandshakesMax) return later('too many peers are joining through this door');
+    confirming += 1;
+    hooks.fresh((fresh) => {
+      confirming -= 1;
+      if (fresh) proceed();
+      else later('no leader just now; try again');
+    });
+  }
+
+  function admit({ peer, name, addresses }: Extract<DoorEffect, { type: 'admit' }>): void {
+    if (members.some((member) => member.name === name && member.id !== peer)) {
+      return openDoor({
+        type: 'refuse', peer, retry: false,
+        reason: `the node name "${name}" is taken by another member; choose one with --name, `
+          + `or take that member out first: shoal leave ${name}`,
+      });
+    }
+    const member = { id: peer, name, addresses, voter: false };
+    wishFor({ kind: 'admit', member, renews: false, asOf: now() });
   }
 
   core.arm('members/review', reviewMs, tick);
@@ -188,7 +206,7 @@ export function createMembers(core: Core, consensus: Consensus, spread: Spread,
     },
     liveness: review,
     joinMessage(from, message) {
-      if (message.type !== 'ask') return openDoor({ type: 'message', from, message });
+      if (message.type !== 'ask') return openDoor({ type: 'message', from, message, sure: false });
       const answer = committed ? answerTo(core, members, from, message) : null;
       if (answer !== null) hooks.sendJoin(from, answer);
     },

@@ -10,6 +10,7 @@ import {
   accepted, calmPlan, configMap, configMapsPath, createScene, deployment, deploymentsPath, isReady,
 } from './world.ts';
 import type { Scene } from './world.ts';
+import { bringBack } from '../../sim/leaving.ts';
 
 const leavePath = '/shoal/v1/leave', nodesPath = '/api/v1/nodes';
 
@@ -67,6 +68,31 @@ test('who has left comes in again, under a Node of its own', () => {
     () => scene.call(other(scene, number), 'GET', `${nodesPath}/peer-${number}`)?.status === 200, 20_000);
   scene.settle();
   assert.equal(names(scene), ['peer-1', 'peer-2', 'peer-3']);
+});
+
+// A door that had not heard of the removal yet took the newcomer for the member of before, and told it that
+// it was in: nobody else let it in, and it stopped. Found by `no-crash`, seed 59 of 5 peers × 10 minutes.
+test('who has left is not told that it is in by a member that lags behind', () => {
+  const scene = createScene(calmPlan(6, 7));
+  scene.form();
+  // All join through peer-1, which founded the cluster: somebody else is to lead it.
+  const { world } = scene, door = 1;
+  scene.strike({ kind: 'crash', peers: [door], forMs: 3_000 });
+  scene.pass(3_000);
+  scene.settle();
+  const log = scene.leader()?.life?.peer.log(), leader = scene.leader()?.number ?? 0;
+  assert.is.not(leader, door);
+  const learner = log?.members.find(({ voter, name }) => !voter && name !== `peer-${door}`)?.name;
+  const gone = world.machines.find(({ name }) => name === learner)?.number ?? 0;
+  const rest = world.machines.map(({ number }) => number).filter((number) => ![door, gone].includes(number));
+  const machine = world.machine(gone);
+  machine.leaves = true;
+  scene.strike({ kind: 'partition', a: [door], b: rest, direction: 'both', forMs: 20_000 });
+  accepted(scene.call(leader, 'POST', leavePath, { name: machine.name }), 202);
+  scene.until('it is out', () => !names(scene).includes(machine.name), 400);
+  bringBack(world, gone);
+  scene.settle();
+  assert.equal(names(scene).length, 7);
 });
 
 for (const restarts of [false, true]) {
