@@ -109,20 +109,24 @@ function removeParts(dir: string): void {
 /** What was read of one part. */
 interface Piece { readonly n: number; readonly position: number; readonly length: number }
 
-/** Bytes from the cursor on, across parts. `more`: there is more than was read. */
+/**
+ * Bytes from the cursor on, across parts. `more`: there is more than was read. A part is whole once the next
+ * one is there: that is looked at first, for the part may grow while it is read.
+ */
 function readFrom(dir: string, name: StreamName, cursor: Cursor) {
   const found: Buffer[] = [], pieces: Piece[] = [];
-  let room = turnBytesMax, { n, position } = cursor, stampMs = 0;
-  for (; room > 0; n++, position = 0) {
+  let room = turnBytesMax, { n, position } = cursor, stampMs = 0, whole = true;
+  for (; room > 0 && whole; n++, position = 0) {
+    whole = existsSync(join(dir, `${name}.${n + 1}`));
     const part = readPart(join(dir, `${name}.${n}`), position, room);
-    if (part === null) return { bytes: Buffer.concat(found), pieces, stampMs, more: false };
+    if (part === null) break;
     found.push(part.bytes);
     pieces.push({ n, position, length: part.bytes.length });
     room -= part.bytes.length;
     // Output is as old as the part it is in says: it may have been written while no peer lived.
     if (part.bytes.length > 0) stampMs = Math.min(Date.now(), part.modifiedMs);
   }
-  return { bytes: Buffer.concat(found), pieces, stampMs, more: true };
+  return { bytes: Buffer.concat(found), pieces, stampMs, more: room <= 0 };
 }
 
 function readPart(path: string, position: number, room: number) {
