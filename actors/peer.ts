@@ -143,13 +143,13 @@ const firstToken = 0;
 
 /**
  * One more than the last run's. A peer with an empty disk may have had one before, under the same identity,
- * and others remember its incarnations and its commands: it begins at the time of day in seconds, for it
- * neither starts nor refutes rumours more often than once a second for long.
+ * and others remember its incarnations and its commands: it begins at the time of day in milliseconds, for it
+ * neither starts nor refutes rumours more often than once a millisecond for long.
  */
 function incarnationAfter(recovery: DiskRecovery, wallMs: number): number {
   const before = Number(recovery.facts['incarnation'] ?? 0);
   if (Number.isSafeInteger(before) && before > 0) return before + 1;
-  return Math.max(1, Math.floor(wallMs / 1_000));
+  return Math.max(1, Math.floor(wallMs));
 }
 
 /** The state as of the disk's snapshot; the log brings it further. */

@@ -153,7 +153,7 @@ function newSlice(
       apiVersion: 'discovery.k8s.io/v1',
       kind: 'EndpointSlice',
       addressType: 'IPv4' as const,
-      metadata: { name, namespace: 'default', labels: { [serviceNameLabel]: serviceName } },
+      metadata: { name, namespace: 'default', generation: 1, labels: { [serviceNameLabel]: serviceName } },
       ...content,
     },
     birth(),

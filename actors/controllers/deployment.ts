@@ -279,6 +279,7 @@ function createNewSet(state: State, rollout: Rollout, context: ReconcileContext)
       metadata: {
         name: setName,
         namespace,
+        generation: 1,
         labels: { ...template.metadata?.labels, [hashLabel]: hash },
         annotations: {
           ...newSetAnnotations(deployment, undefined, revision),

@@ -221,6 +221,7 @@ function newSlice(
       metadata: {
         name: `${generateName}${context.suffix()}`,
         generateName,
+        generation: 1,
         namespace: service.metadata.namespace ?? '',
         labels,
         ownerReferences: [ownerReference(service)],

@@ -25,6 +25,7 @@ export function podFromTemplate(
       metadata: {
         name: `${generateName}${context.suffix()}`,
         generateName,
+        generation: 1,
         namespace: owner.metadata.namespace ?? 'default',
         ...(labels === undefined ? {} : { labels }),
         ...(annotations === undefined ? {} : { annotations }),

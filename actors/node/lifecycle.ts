@@ -168,5 +168,6 @@ function notesFor(node: Node, next: Node): readonly Note[] {
     object: next, type: 'Normal', reason, message: `Node ${node.metadata.name} status is now: ${reason}`,
   });
   if (after === 'True') return [told('NodeReady')];
-  return before === 'True' || before === null ? [told('NodeNotReady')] : [];
+  // One that is new was never ready.
+  return before === 'True' ? [told('NodeNotReady')] : [];
 }

@@ -91,13 +91,13 @@ export function createCommands(core: Core, hooks: CommandHooks): Commands {
   }
 
   /**
-   * A peer that lost its disk has forgotten its runs,
-     and its clock may have been ahead when the last one began:
-   * the state has not. What that run has under way is not to be taken for a command of this one.
+   * A peer that lost its disk has forgotten its runs, and its clock may have been ahead when the last one
+   * began: the state has not. What that run has under way is not to be taken for a command of this one.
    */
   function nextId(): CommandId {
     const known = lastRun();
-    if (known > run) {
+    // Its first command: what is known of this very run is of one that began at the same time of day.
+    if (known > run || (known === run && sequence === 0)) {
       run = known + 1 + core.random.below(limits.runsSkippedMax);
       core.ports.disk.saveFact('incarnation', String(run));
     }

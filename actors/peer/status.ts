@@ -28,7 +28,7 @@ export interface PeerStatus {
   readonly applied: number;
   readonly commit: number;
   readonly lastIndex: number;
-  /** Whether this peer sees enough live voters for a quorum. */
+  /** Whether this peer follows a leader, or is one, and sees enough live voters for a quorum. */
   readonly quorum: boolean;
   /** How many more members may fail at once, those that are gone already aside, before writes stop. */
   readonly survives: number;
@@ -56,7 +56,7 @@ export function peerStatus(core: Core, log: LogDescription, phase: string,
   return {
     id: core.self, name: core.config.name, phase, role: log.role, term: log.term, leader: log.leader,
     applied: core.state.revision, commit: log.commit, lastIndex: log.lastIndex,
-    quorum: log.voters.length > 0 && liveVoters >= quorum(log.voters.length),
+    quorum: log.leader !== null && liveVoters >= quorum(log.voters.length),
     survives: Math.max(0, failuresSurvived(log.members, live)), members,
     network: core.ports.network.stats?.() ?? null,
   };

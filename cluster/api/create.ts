@@ -87,8 +87,8 @@ function namespaceMismatch(given: string, { resource, namespace }: ResourceRoute
 function newObject({ route, context }: Writing, raw: KubeObject): KubeObject {
   const { resource } = route;
   const prepared = resource.prepareCreate(resource.defaults(raw));
-  const born = newborn(prepared, { uid: context.uid(), nowWallMs: context.nowWallMs });
-  if (resource.hasGeneration) return born;
-  const { generation: _, ...metadata } = born.metadata;
-  return { ...born, metadata };
+  const { generation: _, ...metadata } = prepared.metadata;
+  const counted = resource.hasGeneration ? { generation: 1 } : {};
+  return newborn({ ...prepared, metadata: { ...metadata, ...counted } },
+    { uid: context.uid(), nowWallMs: context.nowWallMs });
 }

@@ -31,12 +31,15 @@ export function keyOf(resource: ResourceName,
 /** What a new object needs from its maker; resourceVersion is given by `apply`. */
 export interface Birth { readonly uid: string; readonly nowWallMs: number }
 
-/** A new object with identity: uid, creationTimestamp, generation 1, empty resourceVersion. */
+/**
+ * A new object with identity: uid, creationTimestamp, empty resourceVersion. Its maker
+ * gives it generation 1 where its kind counts them.
+ */
 export function newborn<T extends { metadata: Partial<ObjectMeta> & { name: string } }>(
   object: T, birth: Birth,
 ): T & { metadata: ObjectMeta } {
   const metadata: ObjectMeta = {
-    ...object.metadata, uid: birth.uid, resourceVersion: '', generation: 1,
+    ...object.metadata, uid: birth.uid, resourceVersion: '',
     creationTimestamp: rfc3339(birth.nowWallMs),
   };
   return { ...object, metadata };

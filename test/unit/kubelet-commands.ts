@@ -122,7 +122,9 @@ function write(world: KubeletWorld, input: string): readonly string[] {
     if (kind === null) throw new Error(`no such kind: ${raw.kind}`);
     const { metadata, ...rest } = raw;
     const uid = metadata.uid ?? metadata.name;
-    const namespaced = kind.namespaced ? { namespace: 'default' } : {};
+    const namespaced = {
+      ...kind.namespaced ? { namespace: 'default' } : {}, ...kind.hasGeneration ? { generation: 1 } : {},
+    };
     const nowWallMs = startWallMs + world.nowMs();
     const full = { ...rest, apiVersion: raw.apiVersion ?? 'v1', metadata: { ...namespaced, ...metadata } };
     const named = newborn(full, { uid, nowWallMs });

@@ -198,7 +198,7 @@ export function create(world: World, yaml: string): string {
     if (resource === null) throw new Error(`no kind ${object.apiVersion} ${object.kind}`);
     const metadata = resource.namespaced ? { namespace: 'default', ...object.metadata } : object.metadata;
     const born = newborn(
-      { ...object, metadata },
+      { ...object, metadata: { ...metadata, ...resource.hasGeneration ? { generation: 1 } : {} } },
       { uid: world.services.newUid(), nowWallMs: world.services.wallMs() },
     );
     const status = (object as { status?: unknown }).status;

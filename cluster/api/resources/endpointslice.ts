@@ -41,7 +41,7 @@ const schema = kindObject('discovery', 'EndpointSlice', {
 
 export const endpointSlice: Resource = kind({
   group: 'discovery.k8s.io', version: 'v1', resource: 'endpointslices', singular: 'endpointslice',
-  kind: 'EndpointSlice', schema,
+  kind: 'EndpointSlice', hasGeneration: true, schema,
   columns: [
     nameColumn,
     text('AddressType', 'Kind of the addresses.', (one) => loose(one).addressType ?? ''),
