@@ -29,6 +29,7 @@ import type { SimNetwork } from './ports/network.ts';
 import type { SimTrace } from './ports/trace.ts';
 import { createTraffic } from './ports/traffic.ts';
 import type { SimTraffic } from './ports/traffic.ts';
+import type { Witness } from './witness.ts';
 
 export interface Machine {
   /** From 1. */
@@ -78,6 +79,7 @@ export interface MachineWorld {
   readonly trace: SimTrace;
   readonly checker: () => Checker;
   readonly canary: Canary | null;
+  readonly witness: Witness | null;
   /** To the life `run` of this machine, if that is the one that lives. */
   deliver(machine: Machine, run: number, event: PeerEvent): void;
 }
@@ -141,6 +143,7 @@ export function boot(world: MachineWorld, machine: Machine): void {
   life.peer = createPeer(ports, configOf(machine, plan), found,
     (event) => follow(world, machine, life, event));
   machine.life = life;
+  world.witness?.started(number);
   life.peer.start();
 }
 
@@ -149,6 +152,7 @@ export function halt(world: MachineWorld, machine: Machine): void {
   const { life } = machine;
   if (life === null) return;
   machine.life = null;
+  world.witness?.ended(machine.number, life.stopped);
   life.clock.stop();
   life.clients.stop();
   life.detach();
@@ -210,6 +214,7 @@ function recorded(port: DiskPort, world: MachineWorld, { id }: Machine): DiskPor
     ...port,
     write(write) {
       world.checker().wrote(id, write);
+      world.witness?.wrote(id, write.token);
       port.write(write);
     },
   };

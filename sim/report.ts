@@ -27,7 +27,8 @@ export function planText(plan: FaultPlan): string {
   ].join('\n');
 }
 
-function faultText(fault: Fault): string {
+/** One fault without its times. */
+export function faultText(fault: Fault): string {
   switch (fault.kind) {
     case 'partition': {
       const arrow = { 'both': '⇹', 'a-to-b': '↛', 'b-to-a': '↚' }[fault.direction];
@@ -66,7 +67,8 @@ export function noteLine(note: Note): string {
   return `${clock(note.atMs)}   ${note.peer} · ${noteText(note)}`;
 }
 
-function fieldsText(event: PeerEvent): string {
+/** What an event says, without its type. */
+export function fieldsText(event: PeerEvent): string {
   switch (event.type) {
     case 'timer': return event.key;
     case 'message': case 'join-message': return `from ${event.from} ${messageText(event.frame)}`;

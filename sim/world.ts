@@ -22,6 +22,7 @@ import { createNetwork } from './ports/network.ts';
 import type { SimNetwork } from './ports/network.ts';
 import { createTrace } from './ports/trace.ts';
 import type { Note, SimTrace } from './ports/trace.ts';
+import type { Witness } from './witness.ts';
 
 export interface World {
   readonly plan: FaultPlan;
@@ -54,6 +55,8 @@ export interface WorldOptions {
   /** One line per delivered event. */
   readonly onEvent?: (line: EventLine) => void;
   readonly onNote?: (note: Note) => void;
+  /** Told of the rest: messages that leave, processes that start and end. */
+  readonly witness?: Witness;
 }
 
 export interface EventLine {
@@ -67,7 +70,8 @@ const spoilAtMs = 20_000;
 
 export function createWorld(plan: FaultPlan, options: WorldOptions = {}): World {
   const heap = createHeap();
-  const network = createNetwork(heap, plan.seed, plan.links);
+  const witness = options.witness ?? null;
+  const network = createNetwork(heap, plan.seed, plan.links, witness);
   const trace = createTrace(heap.nowMs, options.onNote ?? null);
   const hash = createRollingHash();
   let events = 0;
@@ -78,7 +82,8 @@ export function createWorld(plan: FaultPlan, options: WorldOptions = {}): World 
     violation ??= { oracle, message, atMs: heap.nowMs(), event: events };
   };
   const inner: MachineWorld = {
-    plan, scheduler: heap, network, trace, canary: options.canary ?? null, checker: () => checker, deliver,
+    plan, scheduler: heap, network, trace, canary: options.canary ?? null, checker: () => checker,
+    deliver, witness,
   };
   const machines = Array.from({ length: plan.peers }, (_, i) => createMachine(inner, i + 1));
   const checker = createChecker(report,
@@ -133,7 +138,7 @@ export function createWorld(plan: FaultPlan, options: WorldOptions = {}): World 
     if (one.life === null && one.holds === 0) guarded(one, () => boot(inner, one));
   }
 
-  return {
+  const world: World = {
     plan, heap, network, checker, trace, machines, machine, start, report,
     crash(number, power = false) {
       const one = machine(number);
@@ -168,6 +173,8 @@ export function createWorld(plan: FaultPlan, options: WorldOptions = {}): World 
       return hash.text(states.join());
     },
   };
+  witness?.began(world);
+  return world;
 }
 
 /** What a disk that fails by plan says. */

@@ -11,6 +11,7 @@ import { limits } from '../../cluster/limits.ts';
 import type { NetworkEvent, NetworkMember, NetworkPort } from '../../cluster/ports.ts';
 import { hash32, hashText } from '../../cluster/random.ts';
 import type { SimScheduler } from '../heap.ts';
+import type { Witness } from '../witness.ts';
 
 /** How a link treats its messages. Chances are per million messages. */
 export interface LinkConditions {
@@ -80,6 +81,7 @@ interface Link {
 
 export function createNetwork(
   scheduler: SimScheduler, seed: number, defaults: LinkConditions = goodLink,
+  witness: Pick<Witness, 'sent'> | null = null,
 ): SimNetwork {
   const peers = new Map<PeerId, Peer>();
   const links = new Map<PeerId, Map<PeerId, Link>>();
@@ -106,6 +108,7 @@ export function createNetwork(
     over.count += 1;
     stats.sent += 1;
     stats.bytes += frame.length;
+    witness?.sent(from.id, to, plane, frame);
     const conditions = over.conditions ?? defaults;
     const fate = (what: number): number => hash32(seed, over.hash, over.count, what);
     if (over.blocked || happens(conditions.lossPpm, fate(1))) {
