@@ -25,6 +25,8 @@ export interface RunResult {
   readonly entries: number;
   readonly messages: number;
   readonly canary: Canary | null;
+  /** Who used the cluster, by name. */
+  readonly users: readonly string[];
   /** For the report of a violation. */
   readonly world: World;
 }
@@ -40,23 +42,36 @@ const windDownMs = 60_000;
 /** A live peer that has not answered by then has forgotten the request. */
 const forgottenMs = 100_000;
 
-export function runPlan(plan: FaultPlan, options: WorldOptions = {}): RunResult {
+export interface RunOptions extends WorldOptions {
+  /** Judges what has happened by then, if that is before `healMs`, and leaves out the rest. */
+  readonly untilMs?: number;
+}
+
+export function runPlan(plan: FaultPlan, options: RunOptions = {}): RunResult {
   const world = createWorld(plan, options);
   const { heap, checker } = world;
   for (const { number } of world.machines) heap.at((number - 1) * startEveryMs, () => world.start(number));
   injectFaults(world);
-  startUsers(world);
-  world.run(plan.healMs);
+  const users = startUsers(world);
+  const { untilMs = plan.healMs } = options;
+  world.run(Math.min(untilMs, plan.healMs));
+  const settledMs = untilMs < plan.healMs ? null : heal(world);
+  return {
+    plan, violation: world.violation(), hash: world.hash(), events: world.events(), simulatedMs: heap.nowMs(),
+    settledAfterMs: settledMs === null ? null : settledMs - plan.healMs, entries: checker.history.applied(),
+    messages: world.network.stats().sent, canary: options.canary ?? null, users, world,
+  };
+}
+
+/** From the last fault to the end; when all was as desired, null if it never was. */
+function heal(world: World): number | null {
+  const { heap, checker, plan } = world;
   const settledMs = awaitDesired(world, plan.healMs + plan.boundMs);
   if (settledMs !== null) awaitSilence(world, heap.nowMs() + windDownMs);
   world.run(plan.minutes * 60_000);
   checkAnswered(world);
   checker.clients.finish();
-  return {
-    plan, violation: world.violation(), hash: world.hash(), events: world.events(), simulatedMs: heap.nowMs(),
-    settledAfterMs: settledMs === null ? null : settledMs - plan.healMs, entries: checker.history.applied(),
-    messages: world.network.stats().sent, canary: options.canary ?? null, world,
-  };
+  return settledMs;
 }
 
 /** Runs until all is as desired, and says when that was; null on a violation, of the bound for one. */

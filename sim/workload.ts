@@ -5,6 +5,7 @@
 import { createRandom, hash32, hashText } from '../cluster/random.ts';
 import { machineCapacity } from './machine.ts';
 import { createUserClient } from './users/client.ts';
+import type { UserClient } from './users/client.ts';
 import { startDeployer } from './users/deployer.ts';
 import { startJobber } from './users/jobber.ts';
 import { startOperator } from './users/operator.ts';
@@ -26,36 +27,46 @@ const watched = [
   ['/api/v1/namespaces/default/configmaps', 'core/configmaps/default/'],
 ] as const;
 
-/** Starts all users of the world's plan. */
-export function startUsers(world: World): void {
+/** Starts the users that the world's plan names, all if it names none, and says which. */
+export function startUsers(world: World): readonly string[] {
   const { plan, heap, checker } = world;
-  const client = (name: string) =>
-    createUserClient(world, name, createRandom(hash32(plan.seed, hashText(name))));
+  const started: string[] = [];
+  // Each draws from a generator of its own, so that leaving one out moves no other.
+  const user = (name: string, start: (client: UserClient) => void): void => {
+    if (plan.users !== undefined && !plan.users.includes(name)) return;
+    started.push(name);
+    start(createUserClient(world, name, createRandom(hash32(plan.seed, hashText(name)))));
+  };
   const during = { untilMs: plan.healMs, nowMs: heap.nowMs };
   const share = Math.floor(plan.peers * machineCapacity.cpuMilli * applicationsPercent / 100 / deployers);
   for (let n = 1; n <= deployers; n += 1) {
-    const user = client(`deployer-${n}`);
-    const cpuMilli = [100, 200, 300][user.random.below(3)] ?? 100;
-    // One pod more than wanted during a rollout, and ten millicores of a sidecar each.
-    const replicasMax = Math.min(8, Math.floor(share / (cpuMilli + 10)) - 1);
-    startDeployer(user, { name: `app-${n}`, cpuMilli, replicasMax: Math.max(1, replicasMax), ...during });
+    user(`deployer-${n}`, (client) => {
+      const cpuMilli = [100, 200, 300][client.random.below(3)] ?? 100;
+      // One pod more than wanted during a rollout, and ten millicores of a sidecar each.
+      const replicasMax = Math.min(8, Math.floor(share / (cpuMilli + 10)) - 1);
+      startDeployer(client, { name: `app-${n}`, cpuMilli, replicasMax: Math.max(1, replicasMax), ...during });
+    });
   }
   for (let n = 1; n <= jobbers; n += 1) {
-    startJobber(client(`jobber-${n}`), { name: `job-${n}`, cpuMilli: jobCpuMilli, ...during });
+    const options = { name: `job-${n}`, cpuMilli: jobCpuMilli, ...during };
+    user(`jobber-${n}`, (client) => startJobber(client, options));
   }
   for (let n = 1; n <= registrars; n += 1) {
-    startRegistrar(client(`registrar-${n}`), { registers, oracle: checker.clients, ...during });
+    user(`registrar-${n}`,
+      (client) => startRegistrar(client, { registers, oracle: checker.clients, ...during }));
   }
   for (let n = 1; n <= tenants; n += 1) {
-    startTenant(client(`tenant-${n}`), { name: `tenant-${n}`, cpuMilli: jobCpuMilli, ...during });
+    const options = { name: `tenant-${n}`, cpuMilli: jobCpuMilli, ...during };
+    user(`tenant-${n}`, (client) => startTenant(client, options));
   }
   for (let n = 1; n <= readers; n += 1) {
-    startReader(client(`reader-${n}`), { report: world.report, ...during });
+    user(`reader-${n}`, (client) => startReader(client, { report: world.report, ...during }));
   }
   // With one machine to cordon there would be nowhere to go.
   const nodes = world.machines.map(({ name }) => name);
-  if (nodes.length > 1) startOperator(client('operator'), { nodes, ...during });
+  if (nodes.length > 1) user('operator', (client) => startOperator(client, { nodes, ...during }));
   watched.forEach(([path, prefix], n) => {
-    startWatcher(client(`watcher-${n + 1}`), { path, prefix, oracle: checker.watches });
+    user(`watcher-${n + 1}`, (client) => startWatcher(client, { path, prefix, oracle: checker.watches }));
   });
+  return started;
 }

@@ -213,12 +213,14 @@ function sourceOf(event: PeerEvent): string {
   }
 }
 
-interface RollingHash {
+export interface RollingHash {
   add(atMs: number, peer: number, event: PeerEvent): void;
+  /** Over all that was added so far, 32 bits. */
+  value(): number;
   text(last: string): string;
 }
 
-function createRollingHash(): RollingHash {
+export function createRollingHash(): RollingHash {
   let low = 0x811c9dc5, high = 0x9e3779b9;
   return {
     add(atMs, peer, event) {
@@ -228,6 +230,7 @@ function createRollingHash(): RollingHash {
       low ^= low >>> 15;
       high = Math.imul(high ^ low, 0xc2b2ae35) ^ (high >>> 13);
     },
+    value: () => high >>> 0,
     text: (last) =>
       [hashText(last, low), high ^ low].map((word) => (word >>> 0).toString(16).padStart(8, '0')).join(''),
   };
