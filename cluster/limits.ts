@@ -9,6 +9,8 @@ export const limits = {
   electionTimeoutMsMin: 500,
   electionTimeoutMsMax: 1000,
   heartbeatMs: 150,
+  /** A recovery begins a new stretch of so many terms: others may have gone on for as long as they like. */
+  recoveryTermStep: 2 ** 20,
   /** News of a commit waits this long for an append to travel with, unless the follower waits for it. */
   commitNoticeMs: 5,
   /** Bytes of entries in one append message: larger ones hold up heartbeats on slow links. */

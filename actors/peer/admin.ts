@@ -1,16 +1,19 @@
-// What Kubernetes has no path for: `/shoal/v1/status` and `/shoal/v1/leave`.
+// What Kubernetes has no path for: `/shoal/v1/status`, `/shoal/v1/leave` and `/shoal/v1/recover`.
 
 import type { PeerId } from '../../cluster/ids.ts';
 import { failure } from '../../cluster/api/status.ts';
 import type { ApiRequest, ApiResponse } from '../../cluster/api/request.ts';
 import type { LogMember } from '../../cluster/log/types.ts';
 import type { Core } from './core.ts';
+import { recoveryOf } from './recovery.ts';
 import type { PeerStatus } from './status.ts';
 
 export interface AdminHooks {
   status(): PeerStatus;
   members(): readonly LogMember[];
   remove(peer: PeerId): void;
+  /** The log goes on with these members, this peer their only voter. */
+  recover(left: readonly LogMember[]): void;
   /** Why this member can't be taken out just now; null if it can. */
   obstacle(peer: PeerId): string | null;
   /** The names of the voters that can't be reached. */
@@ -37,6 +40,15 @@ export function createAdmin(core: Core, hooks: AdminHooks): Admin {
     return json({ message: `${wanted} leaves the cluster` }, 202);
   }
 
+  function recover(names: readonly string[]): ApiResponse {
+    const found = recoveryOf(hooks.status(), hooks.members(), names);
+    if ('obstacle' in found) return failure(409, 'Conflict', `not recovered: ${found.obstacle}`);
+    core.trace('log', 'recover', { members: found.members.map(({ name }) => name).join(',') });
+    hooks.recover(found.members);
+    const { epoch } = hooks.status();
+    return json({ message: `${core.config.name} goes on as the only voter, in epoch ${epoch}` }, 202);
+  }
+
   return (request, respond) => {
     if (!request.path.startsWith('/shoal/v1/')) return false;
     if (request.path === '/shoal/v1/status' && request.method === 'GET') respond(json(hooks.status(), 200));
@@ -44,6 +56,10 @@ export function createAdmin(core: Core, hooks: AdminHooks): Admin {
       const name = nameIn(request.body);
       if (name === null) respond(failure(400, 'BadRequest', 'the body is no JSON object with a "name"'));
       else hooks.fresh((fresh) => respond(leave(name, fresh)));
+    } else if (request.path === '/shoal/v1/recover' && request.method === 'POST') {
+      const names = namesIn(request.body);
+      if (names === null) respond(failure(400, 'BadRequest', 'the body is no JSON object with "members"'));
+      else respond(recover(names));
     } else respond(failure(404, 'NotFound', `no such path: ${request.method} ${request.path}`));
     return true;
   };
@@ -54,11 +70,24 @@ const json = (value: unknown, status: number): ApiResponse =>
 
 /** Empty where none is given; null for what can't be read. */
 function nameIn(body: Uint8Array | null): string | null {
-  if (body === null || body.length === 0) return '';
+  const value = objectIn(body);
+  if (value === null || value['name'] === undefined) return value === null ? null : '';
+  return typeof value['name'] === 'string' ? value['name'] : null;
+}
+
+function namesIn(body: Uint8Array | null): readonly string[] | null {
+  const value = objectIn(body), names: unknown = value?.['members'] ?? [];
+  if (value === null || !Array.isArray(names)) return null;
+  return names.every((name): name is string => typeof name === 'string') ? names : null;
+}
+
+/** No body says as much as an empty object. */
+function objectIn(body: Uint8Array | null): Readonly<Record<string, unknown>> | null {
+  if (body === null || body.length === 0) return {};
   try {
-    const value = JSON.parse(new TextDecoder().decode(body)) as { name?: unknown } | null;
-    if (typeof value !== 'object' || value === null) return null;
-    return value.name === undefined ? '' : typeof value.name === 'string' ? value.name : null;
+    const value: unknown = JSON.parse(new TextDecoder().decode(body));
+    return typeof value === 'object' && value !== null && !Array.isArray(value)
+      ? value as Record<string, unknown> : null;
   } catch {
     return null;
   }

@@ -123,7 +123,7 @@ export function send(hub: Hub, to: PeerId, message: PeerMessage): void {
 export const describeLog = (hub: Hub): LogDescription => hub.consensus.describe();
 
 export function statusOf(hub: Hub): PeerStatus {
-  return peerStatus(hub.core, describeLog(hub), hub.hooks.phase(), hub.spread.liveness);
+  return peerStatus(hub.core, describeLog(hub), hub.hooks.phase(), hub.freshMs, hub.spread.liveness);
 }
 
 const unreachableNames = (hub: Hub): string[] =>
@@ -381,6 +381,7 @@ function joinClients(hub: Hub): void {
     commands: hub.commands, reads: hub.reads, watches: hub.watches, streams: hub.streams,
     own: createAdmin(core, {
       status: () => statusOf(hub), members: () => hub.known, remove: (peer) => hub.members.remove(peer),
+      recover: (left) => hub.consensus.feed({ type: 'recover', members: left }),
       obstacle: (peer) => obstacle(hub.known, peer, new Set(hub.spread.live())),
       unreachable: () => unreachableNames(hub),
       fresh: (done) => hub.reads.read((result) => done(result === 'fresh')),

@@ -4,6 +4,7 @@ import type { PeerId } from '../../cluster/ids.ts';
 import type { Beat, Liveness } from '../../cluster/gossip/types.ts';
 import type { NetworkStats } from '../../cluster/ports.ts';
 import type { LogDescription } from '../../cluster/log/log.ts';
+import { epochOf } from '../../cluster/log/recover.ts';
 import { failuresSurvived, quorum } from '../../cluster/log/voters.ts';
 import type { Core } from './core.ts';
 
@@ -28,6 +29,11 @@ export interface PeerStatus {
   readonly applied: number;
   readonly commit: number;
   readonly lastIndex: number;
+  readonly lastTerm: number;
+  /** How often the cluster was recovered after the loss of a quorum. */
+  readonly epoch: number;
+  /** Since when no leader was heard; 0: one is heard; null: not since this peer's start. */
+  readonly leaderlessMs: number | null;
   /** Whether this peer follows a leader, or is one, and sees enough live voters for a quorum. */
   readonly quorum: boolean;
   /** How many more members may fail at once, those that are gone already aside, before writes stop. */
@@ -39,7 +45,7 @@ export interface PeerStatus {
 
 export type LivenessOf = (peer: PeerId) => { readonly status: Liveness; readonly beat: Beat | null };
 
-export function peerStatus(core: Core, log: LogDescription, phase: string,
+export function peerStatus(core: Core, log: LogDescription, phase: string, freshMs: number | null,
   livenessOf: LivenessOf): PeerStatus {
   const live = new Set(log.members.filter(({ id }) => livenessOf(id).status !== 'dead').map(({ id }) => id));
   live.add(core.self);
@@ -56,6 +62,8 @@ export function peerStatus(core: Core, log: LogDescription, phase: string,
   return {
     id: core.self, name: core.config.name, phase, role: log.role, term: log.term, leader: log.leader,
     applied: core.state.revision, commit: log.commit, lastIndex: log.lastIndex,
+    lastTerm: log.lastTerm, epoch: epochOf(log.term),
+    leaderlessMs: log.leader !== null ? 0 : freshMs === null ? null : core.now() - freshMs,
     quorum: log.leader !== null && liveVoters >= quorum(log.voters.length),
     survives: Math.max(0, failuresSurvived(log.members, live)), members,
     network: core.ports.network.stats?.() ?? null,

@@ -30,6 +30,7 @@ import {
   commitByCount, onAppendReply, onHeartbeatTimer, onHurry, onNoticeTimer, pump, syncPeers,
 } from './replicate.ts';
 import type { Leading } from './replicate.ts';
+import { onRecover } from './recover.ts';
 import { becomeFollower, refreshRole } from './role.ts';
 import {
   onLearnedSnapshot, onSnapshot, onSnapshotReady, onSnapshotReply, onSnapshotRetry,
@@ -154,6 +155,7 @@ export interface LogDescription {
   readonly ready: boolean;
   readonly commit: Index;
   readonly lastIndex: Index;
+  readonly lastTerm: Term;
   readonly members: readonly LogMember[];
   readonly voters: readonly PeerId[];
 }
@@ -161,9 +163,9 @@ export interface LogDescription {
 /** The log as `shoal status` shows it. */
 export function describe(log: Log): LogDescription {
   const { role, term, leader } = log;
-  const { commit, lastIndex } = log.entries;
+  const { commit, lastIndex, lastTerm } = log.entries;
   const { members, voters } = lastConfig(log.configs);
-  return { role, term, leader, ready: isReady(log), commit, lastIndex, members, voters };
+  return { role, term, leader, ready: isReady(log), commit, lastIndex, lastTerm, members, voters };
 }
 
 // ── events ───────────────────────────────────────────────────────────────────────────────────────────────
@@ -203,6 +205,7 @@ function handle(log: Log, event: LogEvent): void {
     case 'read': return onRead(log, event.id);
     case 'hurry': return onHurry(log, event.peer);
     case 'transfer': return onTransfer(log);
+    case 'recover': return onRecover(log, event.members);
     default: return unreachable(event);
   }
 }

@@ -121,7 +121,9 @@ export type LogEvent =
    */
   | { readonly type: 'hurry'; readonly peer: PeerId }
   /** Give up leadership to the best voter, before leaving or shutting down. */
-  | { readonly type: 'transfer' };
+  | { readonly type: 'transfer' }
+  /** A quorum is gone for good, a person says: go on with these members, this peer their only voter. */
+  | { readonly type: 'recover'; readonly members: readonly LogMember[] };
 
 export type LogEffect =
   | { readonly type: 'send'; readonly to: PeerId; readonly message: LogMessage }
@@ -150,8 +152,8 @@ export type LogEffect =
   /** The fate of the n-th proposal of the event: appended at an index, or refused. */
   | { readonly type: 'proposed'; readonly first: Index; readonly count: number; readonly term: Term }
   | {
-      readonly type: 'refused'; readonly what: 'propose' | 'propose-config' | 'read' | 'transfer';
-      readonly reason: 'not-leader' | 'not-ready' | 'change-in-flight' | 'unsafe' | 'full';
+      readonly type: 'refused'; readonly what: 'propose' | 'propose-config' | 'read' | 'transfer' | 'recover';
+      readonly reason: 'not-leader' | 'not-ready' | 'change-in-flight' | 'unsafe' | 'full' | 'has-leader';
       readonly readId?: number;
     }
   | { readonly type: 'read-ready'; readonly id: number; readonly index: Index };

@@ -7,7 +7,12 @@ import { join } from 'node:path';
 import { parse } from 'yaml';
 import { defaultDir } from '../settings.ts';
 
-export interface ClientFlags { readonly kubeconfig?: string; readonly context?: string }
+export interface ClientFlags {
+  readonly kubeconfig?: string;
+  readonly context?: string;
+  /** Instead of the context's: another peer of the same cluster. */
+  readonly server?: string;
+}
 
 export interface Answer { readonly status: number; readonly body: string }
 
@@ -40,15 +45,16 @@ export function openClient(flags: ClientFlags): Client {
   const cluster = config.clusters.find((each) => each.name === context?.context.cluster)?.cluster;
   const user = config.users.find((each) => each.name === context?.context.user)?.user;
   if (cluster === undefined || user === undefined) throw new Error(`${path} has no context "${wanted}"`);
+  const server = flags.server ?? cluster.server;
   const decode = (text: string): Buffer => Buffer.from(text, 'base64');
   const tls = {
     ca: decode(cluster['certificate-authority-data']),
     cert: decode(user['client-certificate-data']), key: decode(user['client-key-data']),
   };
   const send = (method: string, path: string, body?: unknown): Promise<Answer> =>
-    exchange(new URL(path, cluster.server), method, tls, body);
+    exchange(new URL(path, server), method, tls, body);
   return {
-    server: cluster.server, send,
+    server, send,
     contexts: [wanted, ...config.contexts.map(({ name }) => name).filter((name) => name !== wanted)],
     async json<T>(method: string, path: string, body?: unknown): Promise<T> {
       const { status, body: text } = await send(method, path, body);

@@ -1,5 +1,5 @@
 #!/usr/bin/env -S node --disable-warning=ExperimentalWarning --max-semi-space-size=8
-// The command line: `shoal start|join|token|status|leave|dev`. Flags and help here, the doing in the
+// The command line: `shoal start|join|token|status|leave|recover|dev`. Flags and help here, the doing in the
 // siblings. What runs peers is read in only by the commands that do: the others answer three times as fast.
 // What always holds: exit code 0 done, 1 failed (with one line that says why), 2 called wrongly.
 
@@ -8,6 +8,7 @@ import { version } from '../version.ts';
 import { defaultDir } from '../settings.ts';
 import type { DevFlags } from './dev.ts';
 import { leave } from './leave.ts';
+import { recover } from './recover.ts';
 import type { StartFlags } from './start.ts';
 import { status } from './status.ts';
 import { createToken, deleteToken, listTokens } from './token.ts';
@@ -77,6 +78,12 @@ clientFlags(program.command('status').description(
 clientFlags(program.command('leave').description('take a peer out of the cluster, for good')
   .argument('[name]', 'a peer that is gone (default: the peer that is asked)'))
   .action(leave);
+
+clientFlags(program.command('recover').description(
+  'after the loss of a quorum for good: show what is left, and go on with it')
+  .option('--through <name>', 'the peer whose log counts (default: the one whose log is the longest)')
+  .option('-y, --yes', 'do not ask'))
+  .action(recover);
 
 program.command('dev').description('a cluster of several peers on this machine')
   .option('--peers <n>', 'how many', number, 3)

@@ -48,7 +48,7 @@ function verdict(found: PeerStatus): string {
   return survives === 0 ? pc.yellow(text) : pc.green(text);
 }
 
-function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
   const widths = head.map((name, at) => Math.max(name.length, ...rows.map((row) => (row[at] ?? '').length)));
   return [head, ...rows].map((row) => row.map((cell, at) =>
     cell.padEnd(widths[at] ?? 0)).join('   ').trimEnd()).join('\n');

@@ -69,8 +69,8 @@ export interface Cluster {
   peer(n: number): TestPeer;
   /** The leader by the word of the given peers; waits for one. */
   leader(among?: readonly TestPeer[]): Promise<TestPeer>;
-  /** One more peer: joins through the first. */
-  join(): Promise<TestPeer>;
+  /** One more peer: joins through this one, or the first. */
+  join(through?: TestPeer): Promise<TestPeer>;
   /** Flags of a peer that would be one more: for trying to join by hand. */
   flags(name: string): Promise<string[]>;
   /** Ends everything; throws where something is left. */
@@ -95,16 +95,16 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
     peers.push(made.peer);
     return made;
   };
-  const letIn = async ({ peer, flags }: NewPeer): Promise<void> =>
-    peer.run([...await doorTo(cluster.peer(1)), ...flags]);
+  const letIn = async ({ peer, flags }: NewPeer, through = cluster.peer(1)): Promise<void> =>
+    peer.run([...await doorTo(through), ...flags]);
   const cluster: Cluster = {
     dir, peers,
     peer: (n) => peers[n - 1] ?? raise(`there is no peer ${n}`),
     leader: (among = peers) => until('a leader', () => leaderOf(peers, among), 20_000),
     flags: (name) => flagsOf(join(dir, name), name, address(), options),
-    async join() {
+    async join(through) {
       const made = await add();
-      await letIn(made);
+      await letIn(made, through);
       return made.peer;
     },
     async close() {
@@ -126,7 +126,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
     const first = await add(), others: NewPeer[] = [];
     while (peers.length < options.peers) others.push(await add());
     await first.peer.run(['start', ...first.flags]);
-    await Promise.all(others.map(letIn));
+    await Promise.all(others.map((each) => letIn(each)));
     await until('all nodes ready', () => nodesReady(cluster.peer(1), options.peers), 30_000);
     console.log(`  ${options.peers} peers started (${seconds(start)})`);
     return cluster;

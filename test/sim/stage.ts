@@ -41,7 +41,7 @@ export function stage(): Stage {
   for (const id of voters) checker.opened(id, { hard: { term: term(0), vote: null }, snapshot, entries: [] });
   const own = createState();
   const fresh: LogDescription = {
-    role: 'follower', term: term(1), leader: null, ready: false, commit: index(0), lastIndex: index(0),
+    role: 'follower', term: term(1), leader: null, ready: false, commit: index(0), lastTerm: term(0), lastIndex: index(0),
     members: [], voters,
   };
   function look(id: PeerId, log: Partial<LogDescription>, state = createState()): void {

@@ -86,6 +86,7 @@ function run(scene: Scene, command: TranscriptCommand): void {
     case 'notice-after': return void (cluster.bounds = { ...cluster.bounds, commitNoticeMs: Number(first) });
     case 'hurry': return feed(cluster, peer(), { type: 'hurry', peer: peerOf(scene, rest[0]).id });
     case 'transfer': return feed(cluster, peer(), { type: 'transfer' });
+    case 'recover': return recover(scene, peer(), rest);
     case 'save': return saveSnapshot(cluster, peer());
     case 'change': return change(scene, peer(), rest);
     case 'next': return next(scene, peer());
@@ -148,6 +149,15 @@ function change({ cluster }: Scene, leader: TestPeer, changes: readonly string[]
     else members = members.map((old) => (old.id === id ? { ...old, voter } : old));
   }
   feed(cluster, leader, { type: 'propose-config', members });
+}
+
+/** With itself and those named that are left. */
+function recover({ cluster }: Scene, peer: TestPeer, names: readonly string[]): void {
+  const left = [peer.id, ...names];
+  const known = lastConfig(peer.log.configs).members;
+  const strangers = names.filter((name) => !known.some(({ id }) => id === name));
+  const members = [...known.filter(({ id }) => left.includes(id)), ...strangers.map((name) => member(name, false))];
+  feed(cluster, peer, { type: 'recover', members });
 }
 
 function next({ cluster, lines }: Scene, leader: TestPeer): void {
