@@ -67,6 +67,8 @@ export interface FaultPlan {
   readonly clocks: readonly ClockFault[];
   /** Bounds of the log: small ones in many runs, so that snapshots and long catching up are met. */
   readonly logBounds: NonNullable<PeerConfig['logBounds']>;
+  /** The peers that heal at `healMs`; all without it. What the others suffer becomes permanent. */
+  readonly core?: readonly number[];
   /** Which users start, by name; all without it. */
   readonly users?: readonly string[];
   /** In order of time. */

@@ -55,6 +55,8 @@ export interface Machine {
   asked: number;
   /** It heard that it is out, and stopped: that keeps it down. */
   left: boolean;
+  /** Outside the core that heals: it is down or cut off for good. */
+  lost: boolean;
 }
 
 /** One process. */
@@ -109,7 +111,7 @@ export function createMachine(world: MachineWorld, number: number): Machine {
         else containers.lost(container);
       },
     }),
-    traffic: createTraffic(), runs: 0, life: null, holds: 0, leaves: false, asked: 0, left: false,
+    traffic: createTraffic(), runs: 0, life: null, holds: 0, leaves: false, asked: 0, left: false, lost: false,
   };
   return machine;
 }

@@ -72,7 +72,10 @@ export function createWorld(plan: FaultPlan, options: WorldOptions = {}): World 
   const heap = createHeap();
   const witness = options.witness ?? null;
   const network = createNetwork(heap, plan.seed, plan.links, witness);
-  const trace = createTrace(heap.nowMs, options.onNote ?? null);
+  const trace = createTrace(heap.nowMs, (note) => {
+    checker.noted(note);
+    options.onNote?.(note);
+  });
   const hash = createRollingHash();
   let events = 0;
   let violation: Violation | null = null;
@@ -87,7 +90,7 @@ export function createWorld(plan: FaultPlan, options: WorldOptions = {}): World 
   };
   const machines = Array.from({ length: plan.peers }, (_, i) => createMachine(inner, i + 1));
   const checker = createChecker(report,
-    machines.map(({ id, disk }) => ({ id, get synced() { return disk.synced; } })));
+    machines.map(({ id, name, disk }) => ({ id, name, get synced() { return disk.synced; } })), heap.nowMs);
 
   function machine(number: number): Machine {
     const found = machines[number - 1];
@@ -105,6 +108,7 @@ export function createWorld(plan: FaultPlan, options: WorldOptions = {}): World 
     events += 1;
     hash.add(heap.nowMs(), to.number, event);
     options.onEvent?.({ number: events, atMs: heap.nowMs(), peer: to.name, event });
+    if (event.type === 'message') checker.heard(to.id, event.from, event.frame);
     guarded(to, () => life.peer.deliver(event));
     if (life.stopped !== null) return stoppedItself(to, life, life.stopped);
     checker.after({ id: to.id, name: to.name, log: () => life.peer.log(), state: () => life.peer.state() });

@@ -19,6 +19,7 @@ import { createHistory } from './history.ts';
 import type { History } from './history.ts';
 import { createLogOracle, entryOn, holds } from './log.ts';
 import type { DiskView } from './log.ts';
+import type { Note } from '../ports/trace.ts';
 import type { Report } from './oracle.ts';
 import { createSchedulingOracle } from './scheduling.ts';
 import { createWatchOracle } from './watches.ts';
@@ -42,13 +43,19 @@ export interface Checker {
   opened(peer: PeerId, recovery: LogRecovery): void;
   wrote(peer: PeerId, write: DiskWrite): void;
   sent(peer: PeerId, to: PeerId, frame: Uint8Array): void;
+  /** A message is about to be handled. */
+  heard(peer: PeerId, from: PeerId, frame: Uint8Array): void;
+  /** What a peer says of itself. */
+  noted(note: Note): void;
   /** The peer has handled an event. */
   after(peer: Observed): void;
 }
 
 interface Seen { role: string; term: number; commit: number; revision: number; voters: readonly PeerId[] }
 
-export function createChecker(report: Report, disks: readonly DiskView[]): Checker {
+export function createChecker(
+  report: Report, disks: readonly DiskView[], nowMs: () => number = () => 0,
+): Checker {
   const election = createElectionOracle(report);
   const log = createLogOracle(report);
   const history = createHistory(report);
@@ -127,6 +134,8 @@ export function createChecker(report: Report, disks: readonly DiskView[]): Check
       if (isRefusal(message) || message.kind !== 'log' || message.message.type !== 'vote-reply') return;
       if (message.message.granted) election.voted(peer, message.message.term, to);
     },
+    heard() { /* Nothing is judged yet. */ },
+    noted() { void nowMs; },
     after(peer) {
       const now = peer.log(), state = peer.state(), before = present(seen.get(peer.id), peer.name);
       const { revision } = state;

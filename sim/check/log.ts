@@ -9,7 +9,7 @@ import type { StoredLog } from '../../cluster/log/stored.ts';
 import type { Report } from './oracle.ts';
 
 /** A voter's disk, for counting who holds what. */
-export interface DiskView { readonly id: PeerId; readonly synced: Readonly<StoredLog> }
+export interface DiskView { readonly id: PeerId; readonly name: string; readonly synced: Readonly<StoredLog> }
 
 export interface LogOracle {
   opened(peer: PeerId, recovery: LogRecovery): void;

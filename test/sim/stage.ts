@@ -35,7 +35,7 @@ export interface Stage {
 export function stage(): Stage {
   const disks = new Map(voters.map((id) => [id, emptyStoredLog()]));
   const said: OracleName[] = [];
-  const views = voters.map((id) => ({ id, synced: disks.get(id) as StoredLog }));
+  const views = voters.map((id) => ({ id, name: id, synced: disks.get(id) as StoredLog }));
   const checker = createChecker((oracle) => { if (!said.includes(oracle)) said.push(oracle); }, views);
   const snapshot = { index: index(0), term: term(0), members: [] };
   for (const id of voters) checker.opened(id, { hard: { term: term(0), vote: null }, snapshot, entries: [] });

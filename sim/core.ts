@@ -1,0 +1,66 @@
+// The second phase of some runs: a random core of peers heals, and the faults of all others become permanent.
+// What is left must take them for lost and come to rest without them.
+//
+// What always holds: the core holds a quorum of the voters, or nothing could be promised: where the drawn one
+// lacks it, because voters were replaced during the chaos, the first others by number join it.
+
+import type { PeerId } from '../cluster/ids.ts';
+import { quorum, votersFor } from '../cluster/log/voters.ts';
+import { createRandom, hash32 } from '../cluster/random.ts';
+import type { FaultClass, FaultPlan } from './faults.ts';
+import type { Machine } from './machine.ts';
+import type { World } from './world.ts';
+
+/** In a fourth of the runs: the peers that heal. Who is taken out of the cluster may not be lost too. */
+export function drawCore(
+  seed: number, peers: number, classes: readonly FaultClass[],
+): Pick<FaultPlan, 'core'> {
+  const random = createRandom(hash32(seed, 0xc03e));
+  const lostMax = Math.floor((votersFor(peers) - 1) / 2);
+  if (lostMax < 1 || classes.includes('leave') || !random.chance(1, 4)) return {};
+  const core = Array.from({ length: peers }, (_, i) => i + 1);
+  for (let n = random.between(1, lostMax); n > 0; n -= 1) core.splice(random.below(core.length), 1);
+  return { core };
+}
+
+/** To be called once the plan's faults are scheduled: their ends come first. */
+export function scheduleCore(world: World): void {
+  const { plan: { core, healMs }, heap } = world;
+  if (core !== undefined) heap.at(healMs, () => loseOthers(world, core));
+}
+
+function loseOthers(world: World, drawn: readonly number[]): void {
+  const { machines, network, plan } = world;
+  const lost = outside(world, drawn);
+  for (const machine of lost) machine.lost = true;
+  for (const machine of lost) {
+    const { number, id } = machine;
+    machine.holds += 1;
+    // One that still runs, but is cut off, is as lost as one that is dead.
+    const isDead = hash32(plan.seed, number, 0x6c6f) % 2 === 0;
+    if (isDead) world.crash(number, hash32(plan.seed, number, 0x706f) % 2 === 0);
+    else for (const other of machines) if (!other.lost) network.partition(id, other.id, 'both');
+  }
+}
+
+function outside({ machines }: World, drawn: readonly number[]): Machine[] {
+  const core = new Set(drawn);
+  const voters = votersOf(machines);
+  const enough = (): boolean => voters.every((set) => {
+    const there = set.filter((id) => machines.some((each) => each.id === id && core.has(each.number)));
+    return there.length >= quorum(set.length);
+  });
+  for (const { number } of machines) {
+    if (enough()) break;
+    core.add(number);
+  }
+  return machines.filter(({ number }) => !core.has(number));
+}
+
+/** By every membership that some log has in force. */
+function votersOf(machines: readonly Machine[]): readonly (readonly PeerId[])[] {
+  return machines.flatMap(({ life }) => {
+    const voters = life?.peer.log().voters ?? [];
+    return voters.length === 0 ? [] : [voters];
+  });
+}
