@@ -9,6 +9,8 @@ export const limits = {
   electionTimeoutMsMin: 500,
   electionTimeoutMsMax: 1000,
   heartbeatMs: 150,
+  /** A leader whose disk owes it a write for so long lets one lead whose disk has it. */
+  slowDiskMs: 2_000,
   /** A recovery begins a new stretch of so many terms: others may have gone on for as long as they like. */
   recoveryTermStep: 2 ** 20,
   /** News of a commit waits this long for an append to travel with, unless the follower waits for it. */

@@ -16,7 +16,7 @@ export interface Durable {
   /** Own entries up to here are on stable storage. Only ever counted by a leader, whose log never shrinks. */
   index: Index;
   /** Writes under way: once `token` is acknowledged, the log is durable up to `index`. */
-  writes: { readonly token: number; index: Index }[];
+  writes: { readonly token: number; readonly sinceMs: number; index: Index }[];
   held: { readonly token: number; readonly to: PeerId; readonly message: LogMessage }[];
   // Collected in this step:
   hardChanged: boolean;
@@ -67,7 +67,7 @@ export function flush(log: Log): void {
   if (hasChanges(durable)) {
     durable.lastToken += 1;
     out.push(takeChanges(log, durable.lastToken));
-    durable.writes.push({ token: durable.lastToken, index: log.entries.lastIndex });
+    durable.writes.push({ token: durable.lastToken, sinceMs: log.nowMs, index: log.entries.lastIndex });
   }
   if (durable.replies.length === 0) return;
   const token = durable.lastToken;

@@ -165,6 +165,19 @@ function bestSuccessor(log: Log): PeerId | null {
   return best?.id ?? null;
 }
 
+/**
+ * A leader whose own disk is slow commits by the others', and what waits for its disk grows. Somebody whose
+ * disk has what this one still owes is to lead; where none has, the leader's disk is as good as any.
+ */
+export function yieldToFasterDisk(log: Log): void {
+  const { leading } = log, oldest = log.durable.writes[0];
+  if (leading === null || leading.transfer !== null || oldest === undefined) return;
+  if (log.nowMs - oldest.sinceMs <= limits.slowDiskMs) return;
+  const to = bestSuccessor(log);
+  const faster = leading.peers.some(({ id, match }) => id === to && match >= oldest.index);
+  if (to !== null && faster) leading.transfer = { to, sinceMs: log.nowMs, asked: false };
+}
+
 /** Once the successor has everything, it is asked to start its election. Until then nothing is appended. */
 export function pursueTransfer(log: Log): void {
   const transfer = log.leading?.transfer ?? null;

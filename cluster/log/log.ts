@@ -18,7 +18,7 @@ import { createDurable, flush, onPersisted, send, sendDurably } from './durable.
 import type { Durable } from './durable.ts';
 import {
   countOwnVote, departIfRemoved, heedsVotes, onElectionTimer, onPreVote, onPreVoteReply, onTimeoutNow,
-  onTransfer, onVote, onVoteReply, pursueTransfer,
+  onTransfer, onVote, onVoteReply, pursueTransfer, yieldToFasterDisk,
 } from './election.ts';
 import { Entries } from './entries.ts';
 import { onAppend, onLeaderKnown, onLearned } from './follow.ts';
@@ -213,7 +213,9 @@ function handle(log: Log, event: LogEvent): void {
 function onTimer(log: Log, timer: LogTimer): void {
   switch (timer) {
     case 'election': return onElectionTimer(log);
-    case 'heartbeat': return onHeartbeatTimer(log);
+    case 'heartbeat':
+      onHeartbeatTimer(log);
+      return yieldToFasterDisk(log);
     case 'notice': return onNoticeTimer(log);
     case 'snapshot-retry': return onSnapshotRetry(log);
     default: return unreachable(timer);

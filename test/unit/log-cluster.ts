@@ -66,6 +66,8 @@ export interface Cluster {
   readsAnswered: number;
   installs: number;
   lastRead: number;
+  /** Whose disk takes nothing by itself. */
+  readonly hung: Set<PeerId>;
   /** What happened, in words; null: nobody reads it. */
   lines: string[] | null;
 }
@@ -73,7 +75,7 @@ export interface Cluster {
 export function createCluster(seed: number, bounds: Partial<LogBounds>): Cluster {
   return {
     peers: new Map(), nowMs: 0, bag: [], cut: new Set(), leaders: new Map(), committed: new Map(),
-    committedMax: 0, written: new Map(), seed, bounds, readsAnswered: 0, installs: 0, lastRead: 0,
+    committedMax: 0, written: new Map(), seed, bounds, readsAnswered: 0, installs: 0, lastRead: 0, hung: new Set(),
     lines: null,
   };
 }
@@ -383,7 +385,7 @@ export function settle(cluster: Cluster): void {
   for (let rounds = 0; rounds < 10_000; rounds++) {
     let busy = false;
     for (const peer of cluster.peers.values()) {
-      if (peer.unsynced.length === 0 || !peer.up) continue;
+      if (peer.unsynced.length === 0 || !peer.up || cluster.hung.has(peer.id)) continue;
       busy = true;
       sync(cluster, peer, peer.unsynced.length);
     }

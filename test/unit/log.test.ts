@@ -55,6 +55,7 @@ function makeHandler(): (command: TranscriptCommand) => string {
 }
 
 function persistAll({ cluster }: Scene, peer: TestPeer): void {
+  if (cluster.hung.has(peer.id)) return;
   while (peer.up && peer.unsynced.length > 0) sync(cluster, peer, peer.unsynced.length);
 }
 
@@ -93,6 +94,7 @@ function run(scene: Scene, command: TranscriptCommand): void {
     case 'auto-persist':
       scene.autoPersist = first === 'on';
       return;
+    case 'hang': return void cluster.hung.add(peer().id);
     case 'persist': return sync(cluster, peer(), Number(rest[0] ?? peer().unsynced.length));
     case 'deliver': return deliverRound(scene, words);
     case 'settle': return settleQuietly(scene, first === 'quiet');
