@@ -10,7 +10,8 @@ import type { PeerConfig } from '../actors/peer/core.ts';
 import type { ClockFault } from './ports/clock.ts';
 import type { ContainerFaults } from './ports/containers.ts';
 import type { DiskConditions } from './ports/disk.ts';
-import type { LinkConditions, PartitionDirection } from './ports/network.ts';
+import type { PartitionDirection } from './ports/network.ts';
+import type { LinkConditions } from './ports/network/conditions.ts';
 
 export const faultClasses = [
   'partition', 'links', 'clog', 'crash', 'power', 'pause', 'slow-disk', 'disk-fails', 'clocks', 'runtime',

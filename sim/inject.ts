@@ -101,7 +101,7 @@ function layNetwork({ network, machines }: World, active: ReadonlySet<Fault>): v
     if (fault.kind === 'partition') {
       for (const a of fault.a) for (const b of fault.b) network.partition(idOf(a), idOf(b), fault.direction);
     } else if (fault.kind === 'links') {
-      each(fault.links, (from, to) => network.setLink(from, to, fault.conditions));
+      each(fault.links, (from, to) => network.lay(from, to, { conditions: fault.conditions }));
     } else if (fault.kind === 'clog') {
       each(fault.links, (from, to) => network.clog(from, to));
     }

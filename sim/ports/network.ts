@@ -11,33 +11,27 @@ import { limits } from '../../cluster/limits.ts';
 import type { NetworkEvent, NetworkMember, NetworkPort } from '../../cluster/ports.ts';
 import { hash32, hashText } from '../../cluster/random.ts';
 import type { SimScheduler } from '../heap.ts';
+import { delayOf, goodLink, happens, share } from './network/conditions.ts';
+import type { LinkConditions } from './network/conditions.ts';
 import type { Witness } from '../witness.ts';
-
-/** How a link treats its messages. Chances are per million messages. */
-export interface LinkConditions {
-  readonly delay: 'uniform' | 'exponential';
-  /** Every message takes at least this long … */
-  readonly delayMsMin: number;
-  /** … and at most this long (uniform), or this much longer on average, at most eight times (exponential). */
-  readonly delayMsMax: number;
-  readonly lossPpm: number;
-  readonly duplicatePpm: number;
-  /** Messages that others may overtake: these take up to `reorderMsMax` longer. */
-  readonly reorderPpm: number;
-  readonly reorderMsMax: number;
-}
-
-export const goodLink: LinkConditions = {
-  delay: 'uniform', delayMsMin: 0.2, delayMsMax: 1,
-  lossPpm: 0, duplicatePpm: 0, reorderPpm: 0, reorderMsMax: 0,
-};
 
 /** One- or two-way: which messages between `a` and `b` no longer arrive. */
 export type PartitionDirection = 'both' | 'a-to-b' | 'b-to-a';
 
+export interface LinkState {
+  /** Nothing arrives. */
+  readonly blocked?: boolean;
+  /** Everything waits. */
+  readonly clogged?: boolean;
+  /** Absent: the default ones. */
+  readonly conditions?: LinkConditions;
+}
+
 export interface NetworkStats {
   readonly sent: number; readonly delivered: number; readonly lost: number; readonly duplicated: number;
   readonly refused: number; readonly bytes: number;
+  /** Dropped because a queue was full; they count as lost too. */
+  readonly overflowed: number;
 }
 
 export interface SimNetwork {
@@ -47,7 +41,8 @@ export interface SimNetwork {
   detach(id: PeerId): void;
   /** For all links that have no conditions of their own. */
   setDefault(conditions: LinkConditions): void;
-  setLink(from: PeerId, to: PeerId, conditions: LinkConditions): void;
+  /** All that faults have done to a link, at once; `{}` is a link that nothing is wrong with. */
+  lay(from: PeerId, to: PeerId, state: LinkState): void;
   partition(a: PeerId, b: PeerId, direction: PartitionDirection): void;
   /** What is sent over a clogged link waits until `unclog` or `heal`; a full queue drops the newest. */
   clog(from: PeerId, to: PeerId): void;
@@ -75,6 +70,8 @@ interface Link {
   count: number;
   /** No later message of an orderly link arrives before this time. */
   orderMs: number;
+  /** When a narrow wire has sent all that was given to it. */
+  wireMs: number;
   waiting: { readonly plane: Plane; readonly frame: Uint8Array; readonly delayMs: number }[];
   waitingBytes: number;
 }
@@ -85,7 +82,7 @@ export function createNetwork(
 ): SimNetwork {
   const peers = new Map<PeerId, Peer>();
   const links = new Map<PeerId, Map<PeerId, Link>>();
-  const stats = { sent: 0, delivered: 0, lost: 0, duplicated: 0, refused: 0, bytes: 0 };
+  const stats = { sent: 0, delivered: 0, lost: 0, duplicated: 0, refused: 0, bytes: 0, overflowed: 0 };
 
   function link(from: PeerId, to: PeerId): Link {
     let row = links.get(from);
@@ -94,7 +91,7 @@ export function createNetwork(
     if (found === undefined) {
       const hash = hash32(hashText(from), hashText(to));
       found = { from, to, hash, conditions: null, blocked: false, clogged: false, count: 0, orderMs: 0,
-        waiting: [], waitingBytes: 0 };
+        wireMs: 0, waiting: [], waitingBytes: 0 };
       row.set(to, found);
     }
     return found;
@@ -117,24 +114,23 @@ export function createNetwork(
     }
     const reordered = happens(conditions.reorderPpm, fate(2));
     const extraMs = reordered ? share(fate(3)) * conditions.reorderMsMax : 0;
-    pass(over, plane, frame, delayMs(conditions, fate(4)) + extraMs, plane === 'feed' || reordered);
+    pass(over, plane, frame, delayOf(conditions, fate(4)) + extraMs, plane === 'feed' || reordered);
     if (!happens(conditions.duplicatePpm, fate(5))) return;
     // gossipsub recognises what it has seen: only messages come twice.
     if (plane === 'feed') return;
     stats.duplicated += 1;
-    pass(over, plane, frame, delayMs(conditions, fate(6)), true);
+    pass(over, plane, frame, delayOf(conditions, fate(6)), true);
   }
   function pass(over: Link, plane: Plane, frame: Uint8Array, ms: number, unordered: boolean): void {
     if (over.clogged) {
-      if (over.waitingBytes + frame.length > limits.sendQueueBytesMax) {
-        stats.lost += 1;
-        return;
-      }
+      if (over.waitingBytes + frame.length > queueBytesMax(over)) return overflow();
       over.waiting.push({ plane, frame, delayMs: ms });
       over.waitingBytes += frame.length;
       return;
     }
-    let atMs = scheduler.nowMs() + ms;
+    const wireMs = queue(over, frame.length);
+    if (wireMs === null) return overflow();
+    let atMs = wireMs + ms;
     if (!unordered) {
       atMs = Math.max(atMs, over.orderMs);
       over.orderMs = atMs;
@@ -145,6 +141,21 @@ export function createNetwork(
       return;
     }
     scheduler.at(atMs, () => arrive(over, sender, receiver, plane, frame));
+  }
+  /** When the last byte has left; null: the queue is full. */
+  function queue(over: Link, bytes: number): number | null {
+    const nowMs = scheduler.nowMs(), { bytesPerSecond } = over.conditions ?? defaults;
+    if (bytesPerSecond === undefined) return nowMs;
+    const waitMs = Math.max(0, over.wireMs - nowMs);
+    if (waitMs * bytesPerSecond / 1_000 + bytes > queueBytesMax(over)) return null;
+    over.wireMs = nowMs + Math.round((waitMs + bytes * 1_000 / bytesPerSecond) * 1e3) / 1e3;
+    return over.wireMs;
+  }
+  const queueBytesMax = (over: Link): number =>
+    (over.conditions ?? defaults).queueBytesMax ?? limits.sendQueueBytesMax;
+  function overflow(): void {
+    stats.lost += 1;
+    stats.overflowed += 1;
   }
   /** The receiver must still be the one it was sent to: a peer that started again has other connections. */
   function arrive(
@@ -171,7 +182,7 @@ export function createNetwork(
     const { waiting } = over;
     over.waiting = [];
     over.waitingBytes = 0;
-    for (const { plane, frame, delayMs: ms } of waiting) pass(over, plane, frame, ms, false);
+    for (const { plane, frame, delayMs } of waiting) pass(over, plane, frame, delayMs, false);
   }
   function dial(from: Peer, address: string): void {
     const target = byAddress(peers, address);
@@ -191,7 +202,7 @@ export function createNetwork(
       scheduler.at(nowMs + ms, () => answer(null, `${address}: ${why}`));
       return;
     }
-    const roundTripMs = 2 * delayMs(there?.conditions ?? defaults, hash32(seed, there?.hash ?? 0, 0x6469));
+    const roundTripMs = 2 * delayOf(there?.conditions ?? defaults, hash32(seed, there?.hash ?? 0, 0x6469));
     scheduler.at(nowMs + roundTripMs, () => {
       if (!open()) return answer(null, `${address}: connection reset`);
       from.connected.add(target.id);
@@ -217,7 +228,7 @@ export function createNetwork(
     from.connected.delete(to.id);
     to.connected.delete(from.id);
     const over = link(from.id, to.id);
-    const ms = delayMs(over.conditions ?? defaults, hash32(seed, over.hash, over.count, 7));
+    const ms = delayOf(over.conditions ?? defaults, hash32(seed, over.hash, over.count, 7));
     scheduler.at(scheduler.nowMs() + ms, () => {
       if (peers.get(to.id) !== to || over.blocked) return;
       to.deliver({ type: 'disconnected', peer: from.id });
@@ -241,7 +252,13 @@ export function createNetwork(
     },
     detach,
     setDefault(conditions) { defaults = conditions; },
-    setLink(from, to, conditions) { link(from, to).conditions = conditions; },
+    lay(from, to, { blocked = false, clogged = false, conditions }) {
+      const over = link(from, to);
+      over.blocked = blocked;
+      over.conditions = conditions ?? null;
+      if (clogged) over.clogged = true;
+      else if (over.clogged) release(over);
+    },
     partition(a, b, direction) {
       if (direction !== 'b-to-a') link(a, b).blocked = true;
       if (direction !== 'a-to-b') link(b, a).blocked = true;
@@ -295,25 +312,4 @@ function byAddress(peers: ReadonlyMap<PeerId, Peer>, address: string): Peer | un
   const found = peers.get(peerId(address));
   if (found !== undefined) return found;
   return [...peers.values()].filter((peer) => peer.addresses.includes(address)).sort(byId)[0];
-}
-
-const happens = (ppm: number, fate: number): boolean => ppm > 0 && fate % 1_000_000 < ppm;
-
-const share = (fate: number): number => fate / 0x1_0000_0000;
-
-/** Quantiles of the exponential distribution with mean 1 at sixteenths, so that no logarithm is taken. */
-const quantiles = [
-  0, 0.0645, 0.1335, 0.2076, 0.2877, 0.3747, 0.47, 0.5754, 0.6931, 0.8267, 0.9808, 1.163, 1.3863, 1.674,
-  2.0794, 2.7726, 8,
-] as const;
-
-/** Whole microseconds, in milliseconds. */
-function delayMs(conditions: LinkConditions, fate: number): number {
-  const { delay, delayMsMin, delayMsMax } = conditions;
-  const part = share(fate);
-  if (delay === 'uniform') return Math.round((delayMsMin + part * (delayMsMax - delayMsMin)) * 1e3) / 1e3;
-  const at = Math.floor(part * 16);
-  const low = quantiles[at] ?? 0, high = quantiles[at + 1] ?? low;
-  const factor = low + (high - low) * (part * 16 - at);
-  return Math.round((delayMsMin + factor * delayMsMax) * 1e3) / 1e3;
 }

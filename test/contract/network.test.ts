@@ -18,6 +18,7 @@ import { peerId } from '../../cluster/ids.ts';
 import type { PeerId } from '../../cluster/ids.ts';
 import { limits } from '../../cluster/limits.ts';
 import type { NetworkEvent } from '../../cluster/ports.ts';
+import { hash32 } from '../../cluster/random.ts';
 import { createNetwork, createNetworkIdentity } from '../../runtime/ports/libp2p.ts';
 import type { Network } from '../../runtime/ports/libp2p.ts';
 import { parseAddress, parseListenAddress } from '../../runtime/ports/libp2p/addresses.ts';
@@ -26,8 +27,10 @@ import { loadIdentity } from '../../runtime/ports/libp2p/identity.ts';
 import { meshOf } from '../../runtime/ports/libp2p/members.ts';
 import { createHeap } from '../../sim/heap.ts';
 import type { SimHeap } from '../../sim/heap.ts';
-import { createNetwork as createSimNetwork, goodLink } from '../../sim/ports/network.ts';
-import type { LinkConditions, SimNetwork } from '../../sim/ports/network.ts';
+import { createNetwork as createSimNetwork } from '../../sim/ports/network.ts';
+import type { SimNetwork } from '../../sim/ports/network.ts';
+import { delayOf, goodLink } from '../../sim/ports/network/conditions.ts';
+import type { LinkConditions } from '../../sim/ports/network/conditions.ts';
 import { acquaint, bytesOf, feedOf, memberOf, messagesOf, networkContract, reach } from './network.ts';
 import type { NetworkHarness, PeerUnderTest } from './network.ts';
 
@@ -388,6 +391,66 @@ test('simulated: partitions, one way and both; clogs; and healing', async () => 
   await harness.pass(100);
   assert.equal(messagesOf(c), ['clogged a'], 'what was clogged comes late, not never');
   assert.equal(feedOf(c), ['clogged']);
+});
+
+test('simulated: delays are as distributed as they say', () => {
+  const quantiles = (delay: LinkConditions['delay']): number[] => {
+    const conditions = { ...goodLink, delay, delayMsMin: 5, delayMsMax: 10 };
+    const drawn = Array.from({ length: 100_000 }, (_, n) => delayOf(conditions, hash32(9, n)))
+      .sort((a, b) => a - b);
+    return [0, 0.5, 0.99, 0.999].map((part) => drawn[Math.floor(part * drawn.length)] ?? NaN);
+  };
+  const within = (found: number[], wanted: number[], what: string): void => {
+    for (const [at, value] of wanted.entries()) {
+      const off = Math.abs((found[at] ?? NaN) - value);
+      assert.ok(off <= value * 0.15, `${what}: ${found.join(' ')}, not ${wanted.join(' ')}`);
+    }
+  };
+  assert.equal(quantiles('constant'), [10, 10, 10, 10]);
+  within(quantiles('uniform'), [5, 7.5, 9.95, 10], 'uniform');
+  within(quantiles('exponential'), [5, 5 + 6.93, 5 + 66, 5 + 79], 'exponential');
+  within(quantiles('heavy-tail'), [5 + 3.33, 5 + 5.29, 5 + 71.8, 5 + 333], 'heavy tail');
+});
+
+/** When each of 20 messages of 1,000 bytes, all sent at once, reaches b; and what was dropped. */
+async function squeeze(change: Partial<LinkConditions>): Promise<{ atMs: number[]; overflowed: number }> {
+  const harness = simHarness({ ...goodLink, delay: 'constant', delayMsMax: 5, ...change });
+  const a = await harness.start('a'), b = await harness.start('b');
+  acquaint(a, b);
+  const atMs: number[] = [], startMs = harness.heap.nowMs();
+  for (let n = 0; n < 20; n += 1) a.port.send(b.id, new Uint8Array(1_000).fill(n));
+  while (harness.heap.step(startMs + 10_000)) {
+    while (atMs.length < messagesOf(b).length) atMs.push(harness.heap.nowMs() - startMs);
+  }
+  return { atMs, overflowed: harness.network.stats().overflowed };
+}
+
+test('simulated: a narrow link sends one after the other; a full queue drops the newest', async () => {
+  const wide = await squeeze({});
+  assert.equal(wide.atMs, Array.from({ length: 20 }, () => 5));
+  const narrow = await squeeze({ bytesPerSecond: 100_000 });
+  assert.equal(narrow.atMs, Array.from({ length: 20 }, (_, n) => 10 * (n + 1) + 5));
+  const short = await squeeze({ bytesPerSecond: 100_000, queueBytesMax: 4_500 });
+  assert.equal(short.atMs, [15, 25, 35, 45]);
+  assert.is(short.overflowed, 16);
+});
+
+test('simulated: laying one link anew leaves what is clogged on another where it is', async () => {
+  const harness = simHarness();
+  const a = await harness.start('a'), b = await harness.start('b'), c = await harness.start('c');
+  acquaint(a, b, c);
+  harness.network.lay(a.id, b.id, { clogged: true });
+  a.port.send(b.id, bytesOf('waits'));
+  await harness.pass(50);
+  harness.network.lay(a.id, c.id, { blocked: true });
+  harness.network.lay(a.id, b.id, { clogged: true, conditions: { ...goodLink, lossPpm: 1_000_000 } });
+  await harness.pass(50);
+  assert.equal(messagesOf(b), []);
+  harness.network.lay(a.id, b.id, {});
+  a.port.send(c.id, bytesOf('blocked'));
+  await harness.pass(50);
+  assert.equal(messagesOf(b), ['waits']);
+  assert.equal(messagesOf(c), []);
 });
 
 test('simulated: what is on its way to a crashed peer does not reach its next life', async () => {
