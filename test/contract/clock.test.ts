@@ -8,7 +8,7 @@ import { createRandom } from '../../cluster/random.ts';
 import { createClock } from '../../runtime/ports/clock.ts';
 import { createRandomPort } from '../../runtime/ports/random.ts';
 import { createHeap } from '../../sim/heap.ts';
-import { createClock as createSimClock, trueClock } from '../../sim/ports/clock.ts';
+import { createClock as createSimClock, driftPpmMax, trueClock } from '../../sim/ports/clock.ts';
 import type { ClockFault } from '../../sim/ports/clock.ts';
 import { clockContract, keysOf } from './clock.ts';
 import type { ClockHarness } from './clock.ts';
@@ -74,6 +74,43 @@ test('a drifting clock gains on the world, and a crash silences it', async () =>
   clock.arm('after the crash', 1);
   while (heap.step(10_000)) assert.unreachable('a stopped clock has no events');
   assert.equal(keysOf(events), ['early']);
+});
+
+test('a rate that changes moves what is armed, and takes no clock back', () => {
+  const heap = createHeap();
+  const events: PeerEvent[] = [];
+  const clock = createSimClock(heap, (event) => events.push(event));
+  const runTo = (ms: number): void => { while (heap.step(ms)) assert.ok(heap.nowMs() <= ms); };
+  const wallMs = clock.wallMs();
+  clock.arm('a', 1_000);
+  clock.arm('b', 2_000);
+  runTo(500);
+  clock.setDrift(100_000);
+  assert.is(clock.nowMs(), 500);
+  // 500 ms of a clock that is a tenth fast.
+  runTo(954);
+  assert.equal(keysOf(events), []);
+  runTo(955);
+  assert.equal(keysOf(events), ['a']);
+  assert.ok(clock.nowMs() >= 1_000);
+  clock.setDrift(-100_000);
+  let shownMs = clock.nowMs();
+  for (let ms = 955; ms < 2_050; ms += 7) {
+    runTo(ms);
+    assert.ok(clock.nowMs() >= shownMs);
+    shownMs = clock.nowMs();
+  }
+  runTo(2_050);
+  assert.equal(keysOf(events), ['a']);
+  runTo(2_068);
+  assert.equal(keysOf(events), ['a', 'b']);
+  const passedMs = clock.wallMs() - wallMs;
+  assert.ok(Math.abs(passedMs - clock.nowMs()) <= 1, 'the wall clock goes on from where it was');
+});
+
+test('no two clocks that may be drawn run apart by a third, which leases rest on', () => {
+  const fastest = 1 + driftPpmMax / 1e6, slowest = 1 - driftPpmMax / 1e6;
+  assert.ok(fastest / slowest < 4 / 3);
 });
 
 test('the agenda runs by time, then by order of scheduling, and never what was cancelled', () => {
