@@ -9,13 +9,16 @@ import type { Op, Outcome, Refusal } from '../cluster/state/types.ts';
 import type { State } from '../cluster/state/state.ts';
 import type { Beat, Liveness } from '../cluster/gossip/types.ts';
 
-/** `Unavailable`: nobody could append it in time; `uncertain`: it may have been applied, or still be. */
+/**
+ * `Unavailable`: nobody could append it in time; `uncertain`: it may have been applied, or still be;
+ * `overloaded`: this peer has too many under way to take it.
+ */
 export type SubmitOutcome =
   | Outcome
   | {
       readonly ok: false;
       readonly refusal: Omit<Refusal, 'reason'>
-        & { readonly reason: 'Unavailable'; readonly uncertain?: true };
+        & { readonly reason: 'Unavailable'; readonly uncertain?: true; readonly overloaded?: true };
     };
 
 export type RuntimeResult =

@@ -69,7 +69,7 @@ export function createCommands(core: Core, hooks: CommandHooks): Commands {
 
   function submit(ops: readonly Op[], fence: Term | null, done: (outcome: SubmitOutcome) => void): void {
     if (pending.size >= limits.commandsInFlightMax) {
-      core.defer(() => done(unavailable('too many writes are under way on this peer; try again')));
+      core.defer(() => done(overloaded));
       return;
     }
     if (isHopeless()) {
@@ -201,6 +201,14 @@ function uncertain(message: string): SubmitOutcome {
 export function unavailable(message: string): SubmitOutcome {
   return { ok: false, refusal: { reason: 'Unavailable', message } };
 }
+
+const overloaded: SubmitOutcome = {
+  ok: false,
+  refusal: {
+    reason: 'Unavailable', message: 'too many writes are under way on this peer; please try again later',
+    overloaded: true,
+  },
+};
 
 function tooLarge(bytes: number): SubmitOutcome {
   const message = `the object is too large: ${bytes} bytes, at most ${limits.entryBytesMax}`;

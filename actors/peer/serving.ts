@@ -92,9 +92,9 @@ export function createServing(core: Core, parts: ServingParts): Serving {
     parts.commands.submit(ops, null, (outcome) => {
       if (!live.has(incoming.id)) return;
       if (isUnavailable(outcome)) {
-        const { message, uncertain } = outcome.refusal;
-        respond(incoming.id, uncertain === true ? failure(504, 'Timeout', message)
-          : unavailableResponse(message));
+        const { message, uncertain, overloaded } = outcome.refusal;
+        respond(incoming.id, overloaded === true ? failure(429, 'TooManyRequests', message)
+          : uncertain === true ? failure(504, 'Timeout', message) : unavailableResponse(message));
         return;
       }
       const rendered = pending.render(outcome);

@@ -141,6 +141,15 @@ test('a write that may have been appended is uncertain, one that was not is refu
   assert.equal(told(kept), Array(2).fill('no leader: cannot reach voters peer-2, peer-3'));
 });
 
+test('more writes than a peer has room for are turned away at once', () => {
+  const desk = createDesk();
+  desk.commands.leaderChanged(other);
+  for (let n = 0; n <= limits.commandsInFlightMax; n += 1) desk.submit();
+  desk.time.drain();
+  assert.equal(told(desk), ['too many writes are under way on this peer; please try again later']);
+  assert.is(desk.commands.inFlight(), limits.commandsInFlightMax);
+});
+
 test('outcomes that a snapshot swallowed are uncertain, the others still come', () => {
   const desk = createDesk();
   desk.commands.leaderChanged(other);
