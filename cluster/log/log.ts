@@ -24,7 +24,7 @@ import { Entries } from './entries.ts';
 import { onAppend, onLeaderKnown, onLearned } from './follow.ts';
 import { changesBetween, createConfig, lastConfig, sortMembers } from './members.ts';
 import type { Config } from './members.ts';
-import { onRead, serveReads } from './read.ts';
+import { holdsLease, onRead, serveReads } from './read.ts';
 import { appendEntries, configOf, metaAt, onCompacted } from './record.ts';
 import {
   commitByCount, onAppendReply, onHeartbeatTimer, onHurry, onNoticeTimer, pump, syncPeers,
@@ -158,6 +158,8 @@ export interface LogDescription {
   readonly lastTerm: Term;
   readonly members: readonly LogMember[];
   readonly voters: readonly PeerId[];
+  /** A leader that may answer reads by itself: nobody else can have been elected. As of the last event. */
+  readonly lease: boolean;
 }
 
 /** The log as `shoal status` shows it. */
@@ -165,7 +167,8 @@ export function describe(log: Log): LogDescription {
   const { role, term, leader } = log;
   const { commit, lastIndex, lastTerm } = log.entries;
   const { members, voters } = lastConfig(log.configs);
-  return { role, term, leader, ready: isReady(log), commit, lastIndex, lastTerm, members, voters };
+  const ready = isReady(log), lease = ready && log.leading !== null && holdsLease(log, log.leading);
+  return { role, term, leader, ready, commit, lastIndex, lastTerm, members, voters, lease };
 }
 
 // ── events ───────────────────────────────────────────────────────────────────────────────────────────────

@@ -41,8 +41,8 @@ export function stage(): Stage {
   for (const id of voters) checker.opened(id, { hard: { term: term(0), vote: null }, snapshot, entries: [] });
   const own = createState();
   const fresh: LogDescription = {
-    role: 'follower', term: term(1), leader: null, ready: false, commit: index(0), lastTerm: term(0), lastIndex: index(0),
-    members: [], voters,
+    role: 'follower', term: term(1), leader: null, ready: false, commit: index(0), lastTerm: term(0),
+    lastIndex: index(0), members: [], voters, lease: false,
   };
   function look(id: PeerId, log: Partial<LogDescription>, state = createState()): void {
     const peer: Observed = { id, name: id, log: () => ({ ...fresh, ...log }), state: () => state };
