@@ -213,7 +213,7 @@ export function createConsensus(core: Core, recovery: LogRecovery, hooks: Consen
         default: return unreachable(event);
       }
     },
-    describe: () => describe(log),
+    describe: () => describe(log, core.now()),
     durable: () => log.durable.index,
     isCaughtUp: () => isCaughtUp(log),
     entriesFrom: (first, bytesMax) => log.entries.committedFrom(first, bytesMax),

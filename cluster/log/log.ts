@@ -158,16 +158,16 @@ export interface LogDescription {
   readonly lastTerm: Term;
   readonly members: readonly LogMember[];
   readonly voters: readonly PeerId[];
-  /** A leader that may answer reads by itself: nobody else can have been elected. As of the last event. */
+  /** A leader that may answer reads by itself: nobody else can have been elected. */
   readonly lease: boolean;
 }
 
-/** The log as `shoal status` shows it. */
-export function describe(log: Log): LogDescription {
+/** The log as `shoal status` shows it. `nowMs`: monotonic; the last event's without it. */
+export function describe(log: Log, nowMs = log.nowMs): LogDescription {
   const { role, term, leader } = log;
   const { commit, lastIndex, lastTerm } = log.entries;
   const { members, voters } = lastConfig(log.configs);
-  const ready = isReady(log), lease = ready && log.leading !== null && holdsLease(log, log.leading);
+  const ready = isReady(log), lease = ready && log.leading !== null && holdsLease(log, log.leading, nowMs);
   return { role, term, leader, ready, commit, lastIndex, lastTerm, members, voters, lease };
 }
 

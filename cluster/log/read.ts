@@ -66,7 +66,7 @@ function answerReads(log: Log, leading: Leading, answered: number): void {
 
 const max = (a: Index, b: Index): Index => toIndex(Math.max(a, b));
 
-export function holdsLease(log: Log, leading: Leading): boolean {
+export function holdsLease(log: Log, leading: Leading, nowMs = log.nowMs): boolean {
   if (leading.leaseGiven) return false;
-  return log.nowMs - quorumOf(log, log.nowMs, (peer) => peer.roundMs) <= leaseMs;
+  return nowMs - quorumOf(log, nowMs, (peer) => peer.roundMs) <= leaseMs;
 }

@@ -5,7 +5,6 @@ import { present } from '../../cluster/assert.ts';
 import type { PeerId } from '../../cluster/ids.ts';
 import type { LogDescription } from '../../cluster/log/log.ts';
 import type { Entry, LogRecovery } from '../../cluster/log/types.ts';
-import { quorum } from '../../cluster/log/voters.ts';
 import type { DiskWrite } from '../../cluster/ports.ts';
 import type { State } from '../../cluster/state/state.ts';
 import { decodeMembers, decodeMessage, isRefusal } from '../../cluster/wire.ts';
@@ -17,10 +16,13 @@ import { createElectionOracle } from './election.ts';
 import type { ElectionOracle } from './election.ts';
 import { createHistory } from './history.ts';
 import type { History } from './history.ts';
+import { createLeaseOracle } from './lease.ts';
 import { createLogOracle, entryOn, holds } from './log.ts';
 import type { DiskView } from './log.ts';
+import { createMembershipOracle } from './membership.ts';
 import type { Note } from '../ports/trace.ts';
 import type { Report } from './oracle.ts';
+import { createPromisesOracle } from './promises.ts';
 import { createSchedulingOracle } from './scheduling.ts';
 import { createWatchOracle } from './watches.ts';
 import type { WatchOracle } from './watches.ts';
@@ -64,6 +66,8 @@ export function createChecker(
   const clients = createClientsOracle(report, history), watches = createWatchOracle(report, history);
   const seen = new Map<PeerId, Seen>();
   const diskOf = new Map(disks.map((disk) => [disk.id, disk]));
+  const promises = createPromisesOracle(report, diskOf), membership = createMembershipOracle(report);
+  const lease = createLeaseOracle(report);
   /** By the term in which it was committed: the last entry. */
   const committedIn = new Map<number, { readonly index: number; readonly term: number }>();
 
@@ -85,6 +89,7 @@ export function createChecker(
           `${peer.name} commits entry ${index} of term ${term}, which is on the disks of `
           + `${there.join(', ') || 'nobody'}; voters: ${peer.log().voters.join(', ')}`);
       }
+      membership.committed(entry);
       scheduling.applied(history.state, entry, history.take(entry));
       committedIn.set(peer.log().term, { index, term });
     }
@@ -105,7 +110,8 @@ export function createChecker(
       const disk = diskOf.get(id);
       return disk !== undefined && holds(disk, index, term);
     });
-    return voters.length > 0 && holding.length >= quorum(voters.length);
+    // Arithmetic of its own: what is judged must not judge itself.
+    return voters.length > 0 && holding.length * 2 > voters.length;
   }
 
   /** Who leads in a term holds what was committed in earlier ones; of later ones it may know nothing. */
@@ -120,18 +126,33 @@ export function createChecker(
   }
 
   return {
-    history, election, containers, clients, watches,
+    history, containers, clients, watches,
+    election: {
+      ...election,
+      wiped(peer) {
+        election.wiped(peer);
+        promises.wiped(peer);
+      },
+    },
     opened(peer, recovery) {
       log.opened(peer, recovery);
       election.restarted(peer, recovery.hard);
+      membership.opened(peer);
       seen.set(peer, { role: '', term: recovery.hard.term, commit: 0, revision: 0, voters: [] });
     },
-    wrote: log.wrote,
+    wrote(peer, write) {
+      log.wrote(peer, write);
+      promises.wrote(peer, write);
+      membership.wrote(peer, write);
+    },
     sent(peer, to, frame) {
-      // Only granted votes are of interest: an array of two, the log's kind 0, a vote's answer 3.
-      if (frame[0] !== 0x92 || frame[1] !== 0 || frame[3] !== 3) return;
+      // An array of two, the first the log's kind 0; entries and chunks are large, and no promises.
+      if (frame[0] !== 0x92 || frame[1] !== 0 || frame[3] === appendType || frame[3] === snapshotType) return;
       const message = decodeMessage(frame);
-      if (isRefusal(message) || message.kind !== 'log' || message.message.type !== 'vote-reply') return;
+      if (isRefusal(message) || message.kind !== 'log') return;
+      promises.sent(peer, to, message.message);
+      membership.sent(peer, to, message.message);
+      if (message.message.type !== 'vote-reply') return;
       if (message.message.granted) election.voted(peer, message.message.term, to);
     },
     heard() { /* Nothing is judged yet. */ },
@@ -159,10 +180,15 @@ export function createChecker(
         before.commit = now.commit;
         before.revision = revision;
       }
+      membership.after(peer.id, peer.name, now, (index) => log.termAt(peer.id, index));
+      lease.after(peer.name, now);
       before.voters = now.voters;
     },
   };
 }
+
+/** Of `append` and `snapshot` on the wire. */
+const appendType = 4, snapshotType = 6;
 
 /** The voters that a config entry puts in force. */
 function votersIn({ kind, data }: Entry): readonly (readonly PeerId[])[] {
