@@ -2,7 +2,7 @@
 // segments that come and go, damage, two processes in one directory.
 
 import { spawn, spawnSync } from 'node:child_process';
-import { mkdtemp, open, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, open, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'uvu';
@@ -13,7 +13,8 @@ import { createRandom } from '../../cluster/random.ts';
 import { openDisk } from '../../runtime/ports/disk.ts';
 import type { Disk } from '../../runtime/ports/disk.ts';
 import { createHeap } from '../../sim/heap.ts';
-import { createDisk } from '../../sim/ports/disk.ts';
+import { createDisk, diskFull } from '../../sim/ports/disk.ts';
+import type { SimDisk } from '../../sim/ports/disk.ts';
 import { diskContract, entriesOf, metaOf, shown } from './disk.ts';
 import type { DiskHarness } from './disk.ts';
 
@@ -54,6 +55,12 @@ async function realHarness(): Promise<RealHarness> {
       const file = await open(path, 'r+');
       await file.write(Buffer.from('a frame that never was finished'), 0, 31, end + 8);
       await file.close();
+    },
+    async damage(what) {
+      const suffix = what === 'record' ? '.log' : '.snapshot';
+      const name = (await readdir(folder)).filter((file) => file.endsWith(suffix)).sort()[0] ?? '';
+      const { size } = await stat(join(folder, name));
+      await overwrite(join(folder, name), what === 'record' ? 4096 + 40 : size - 10, Buffer.from('damage'));
     },
     async fail() {
       // The next entry needs a new segment, and the folder that it would be made in is gone.
@@ -107,6 +114,9 @@ async function simHarness(): Promise<DiskHarness> {
       const { port } = disk.open(() => undefined);
       port.write({ token: 99, entries: [] });
       disk.crash();
+    },
+    async damage(what) {
+      assert.is.not(disk.damage(what === 'record' ? 'entry' : 'snapshot', 0), null);
     },
     fail: async () => disk.failNextSync('no space left on device'),
     async until(what, condition) {
@@ -247,17 +257,6 @@ onFiles('the last record, cut at any length, is cut off', async (harness) => {
   }
 });
 
-onFiles('a damaged snapshot is refused', async (harness) => {
-  const { port } = await harness.open();
-  port.write({ token: 1, entries: entriesOf(1, 5) });
-  port.saveSnapshot(metaOf(5), [new Uint8Array(1_000).fill(3)], index(5));
-  await harness.until('saved', () => harness.events.some((event) => event.type === 'snapshot-saved'));
-  await harness.close();
-  const name = (await readdir(harness.folder)).find((file) => file.endsWith('.snapshot')) ?? '';
-  await overwrite(join(harness.folder, name), 700, Buffer.from([9]));
-  assert.match(await refusal(harness), /\.snapshot is damaged .*data fails its checksum/);
-});
-
 onFiles('a second opener is refused by name; a dead one\'s lock is taken over', async (harness) => {
   await harness.open();
   let message = '';
@@ -341,6 +340,139 @@ onFiles('a seeded run of everything, with restarts, gives the log of the simulat
     model.close();
     harness.events.length = 0;
   }
+});
+
+// ── what only the simulated disk can be asked for ────────────────────────────────────────────────────────
+
+interface SimStage { readonly disk: SimDisk; readonly events: DiskEvent[]; run(): void }
+
+function simStage(seed = 7): SimStage {
+  const heap = createHeap(), events: DiskEvent[] = [];
+  return { disk: createDisk(heap, seed), events, run() { while (heap.step()) assert.ok(true); } };
+}
+
+/** Opens the disk and writes so many more entries, each in a sync of its own. */
+function append({ disk, events, run }: SimStage, count: number): number {
+  const { port, recovery } = disk.open((event) => events.push(event));
+  const last = recovery.log.entries.at(-1)?.index ?? 0;
+  for (let n = 1; n <= count; n += 1) {
+    port.write({ token: n, entries: entriesOf(last + n, last + n) });
+    run();
+  }
+  return last + count;
+}
+
+const refuses = ({ disk }: SimStage): string => {
+  try {
+    disk.open(() => undefined);
+    return '';
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
+};
+
+test('simulated: a full disk takes what fits, then fails; with room again, it goes on', () => {
+  const stage = simStage(), { disk, events } = stage;
+  append(stage, 2);
+  disk.setRoom(300);
+  const { length } = events;
+  disk.crash();
+  const { port } = disk.open((event) => events.push(event));
+  port.write({ token: 10, entries: entriesOf(3, 3) });
+  stage.run();
+  port.write({ token: 11, entries: entriesOf(4, 6) });
+  stage.run();
+  assert.equal(events.slice(length), [{ type: 'persisted', token: 10 },
+    { type: 'disk-failed', message: diskFull }]);
+  port.write({ token: 12, entries: entriesOf(4, 4) });
+  stage.run();
+  assert.is(events.length, length + 2, 'after a failure nothing is written');
+  disk.crash();
+  disk.setRoom(null);
+  const { recovery } = disk.open(() => undefined);
+  assert.match(shown(recovery.log), /^1\/1 2\/1 3\/1( 4\/1)?$/);
+});
+
+test('simulated: what a failed fsync has written, nobody knows', () => {
+  const found = new Set<string>();
+  for (let seed = 1; seed <= 40; seed += 1) {
+    const stage = simStage(seed), { disk, events } = stage;
+    append(stage, 1);
+    const { port } = (disk.crash(), disk.open((event) => events.push(event)));
+    port.write({ token: 2, entries: entriesOf(2, 4) });
+    disk.failNextSync('EIO: i/o error, fdatasync', true);
+    stage.run();
+    assert.is(events.at(-1)?.type, 'disk-failed');
+    disk.crash();
+    found.add(shown(disk.open(() => undefined).recovery.log));
+  }
+  assert.equal([...found].sort(), ['1/1', '1/1 2/1', '1/1 2/1 3/1', '1/1 2/1 3/1 4/1']);
+});
+
+test('simulated: a bad write and one that went astray are found at the next start, if they may be', () => {
+  for (const how of ['rot', 'misdirected'] as const) {
+    for (const may of [true, false]) {
+      const stage = simStage(), { disk } = stage;
+      append(stage, 3);
+      disk.spoilNextWrite({ how, atPpm: 0, may: () => may });
+      disk.crash();
+      assert.is(append(stage, 0), 3);
+      disk.spoilNextWrite({ how, atPpm: 0, may: () => may });
+      assert.equal(disk.damages(), []);
+      disk.close();
+      append(stage, 0);
+      disk.spoilNextWrite({ how, atPpm: 0, may: () => may });
+      disk.close();
+      const { port } = disk.open(() => undefined);
+      disk.spoilNextWrite({ how, atPpm: 0, may: () => may });
+      for (const n of [4, 5]) {
+        port.write({ token: n, entries: entriesOf(n, n) });
+        stage.run();
+      }
+      const bad = how === 'rot' ? [4] : [1, 4];
+      assert.equal(disk.damages().map(({ index: at }) => at), may ? bad : []);
+      disk.crash();
+      assert.match(refuses(stage), may ? 'fails its checksum' : /^$/);
+    }
+  }
+});
+
+test('simulated: the last record never goes bad; a crash right after a bad write undoes it', () => {
+  const stage = simStage(), { disk } = stage;
+  append(stage, 1);
+  assert.is(disk.damage('entry', 0), null);
+  assert.is(disk.damage('snapshot', 0), null);
+  disk.spoilNextWrite({ how: 'rot', atPpm: 0, may: () => true });
+  disk.close();
+  const { port } = disk.open(() => undefined);
+  disk.spoilNextWrite({ how: 'rot', atPpm: 0, may: () => true });
+  port.write({ token: 2, entries: entriesOf(2, 2) });
+  stage.run();
+  disk.crash();
+  assert.is(append(stage, 0), 2);
+});
+
+test('simulated: wrong bits are read once; a restored disk opens; a snapshot takes bad records away', () => {
+  const stage = simStage(), { disk } = stage;
+  append(stage, 5);
+  disk.crash();
+  disk.spoilNextRead();
+  assert.match(refuses(stage), 'is damaged at byte');
+  assert.is(append(stage, 0), 5);
+  disk.close();
+  disk.damage('entry', 0);
+  assert.match(refuses(stage), 'is damaged at byte 4096');
+  disk.restore();
+  const { port } = disk.open(() => undefined);
+  disk.damage('entry', 400_000);
+  port.saveSnapshot(metaOf(4), [new Uint8Array(9)], index(4));
+  stage.run();
+  assert.equal(disk.damages(), []);
+  disk.damage('snapshot', 0);
+  port.saveSnapshot(metaOf(5), [new Uint8Array(9)], index(4));
+  stage.run();
+  disk.close();
+  assert.is(disk.open(() => undefined).recovery.log.snapshot.index, 5);
 });
 
 test.run();

@@ -16,6 +16,8 @@ export interface DiskHarness {
   crash(): Promise<void>;
   /** The last record is torn, as by a power failure while it was being written. Only while closed. */
   tear(): Promise<void>;
+  /** Something stored goes bad: the first record of the log, or the newest snapshot. Only while closed. */
+  damage(what: 'record' | 'snapshot'): Promise<void>;
   /** Makes the next write fail for good. */
   fail(): Promise<void>;
   /** Called with each event before it is recorded. */
@@ -68,6 +70,7 @@ export function diskContract(test: Test, name: string, makeHarness: () => Promis
   writing(it);
   snapshots(it);
   failing(it);
+  damaged(it);
 }
 
 type It = (what: string, body: (harness: DiskHarness) => Promise<void>) => void;
@@ -289,5 +292,52 @@ function failing(it: It): void {
     assert.is(shown(recovery.log), range(1, 3));
     assert.is(recovery.log.snapshot.index, 0);
     assert.equal(recovery.facts, {});
+  });
+}
+
+/** The error that the disk refuses to be opened with. */
+async function refusal(harness: DiskHarness): Promise<Error> {
+  try {
+    await harness.open();
+  } catch (error) {
+    if (error instanceof Error) return error;
+  }
+  throw new Error('it was opened');
+}
+
+/** In which file, where, and what to do. */
+const advice = new RegExp('^\\S+ is damaged at byte \\d+: .+\\. Nothing was changed\\. Keep a copy of (\\S+)\\. '
+  + "Then restore \\1/log from a backup of this peer's, or remove \\1/log and let the peer come back as a "
+  + 'learner with `shoal join ADDRESS --token T`\\.$');
+
+function damaged(it: It): void {
+  it('a bad record that good ones follow is refused each time, with what to do', async (harness) => {
+    const { port } = await harness.open();
+    for (let n = 1; n <= 3; n += 1) {
+      port.write({ token: n, entries: entriesOf(n, n) });
+      await harness.until('persisted', hasPersisted(harness, n));
+    }
+    await harness.close();
+    await harness.damage('record');
+    for (let round = 0; round < 2; round += 1) {
+      const { name, message } = await refusal(harness);
+      assert.is(name, 'DiskDamage');
+      assert.match(message, advice);
+      assert.match(message, /\/\d{12}\.log is damaged at byte 4096: the record there fails its checksum/);
+      assert.match(message, /, and a valid one follows at byte \d+, so this is no write that a crash cut /);
+    }
+  });
+
+  it('a bad snapshot is refused, with what to do', async (harness) => {
+    const { port } = await harness.open();
+    port.write({ token: 1, entries: entriesOf(1, 8) });
+    port.saveSnapshot(metaOf(5), [new Uint8Array(1_000).fill(3)], index(5));
+    await harness.until('saved', hasSaved(harness, 5));
+    await harness.close();
+    await harness.damage('snapshot');
+    const { name, message } = await refusal(harness);
+    assert.is(name, 'DiskDamage');
+    assert.match(message, advice);
+    assert.match(message, /\/0{14}5\.snapshot is damaged at byte \d+: the data fails its checksum\./);
   });
 }

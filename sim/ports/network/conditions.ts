@@ -7,8 +7,8 @@ export interface LinkConditions {
   /**
    * `constant`: each takes `delayMsMax`. `uniform`: between the two. `exponential`: `delayMsMin`, and
    * `delayMsMax` more on average, at most eight times that. `heavy-tail`: `delayMsMin`, and mostly less than
-   * `delayMsMax` more, but for one in a hundred seven times as much, for one in ten thousand 150 times (Pareto,
-   * shape 3/2): what queues in routers and hypervisors do.
+   * `delayMsMax` more, but for one in a hundred seven times as much, for one in ten thousand 150 times
+   * (Pareto, shape 3/2): what queues in routers and hypervisors do.
    */
   readonly delay: 'constant' | 'uniform' | 'exponential' | 'heavy-tail';
   readonly delayMsMin: number;
