@@ -1,5 +1,5 @@
 // Oracles of membership: who asks before it stands for election, when a membership may be changed, and that
-// everybody's membership is the one that the log says. Judged from messages, writes and the committed entries.
+// everybody's membership is the one that the log says. Judged from messages, writes and what is committed.
 
 import type { PeerId } from '../../cluster/ids.ts';
 import type { LogDescription } from '../../cluster/log/log.ts';
@@ -74,8 +74,8 @@ export function createMembershipOracle(report: Report): MembershipOracle {
     Object.assign(one, { members: now.members, config });
     const found = textOf(now.members);
     if (found === config.members) return;
-    report('membership-is-history',
-      `${name} at ${now.commit} has the members ${found}, but since ${config.index} they are ${config.members}`);
+    report('membership-is-history', `${name} at ${now.commit} has the members ${found}, but since `
+      + `${config.index} they are ${config.members}`);
   }
 
   function checkSnapshots(one: Known, name: string): void {

@@ -1,6 +1,6 @@
-// Oracles of what peers promise each other. A vote, and an answer that entries are there, are promises: others
-// count on them at once. Judged from what leaves a peer and what its disk holds, so no crash has to come at the
-// right moment to show that a promise was given too early.
+// Oracles of what peers promise each other. A vote is a promise, and so is an answer that entries are there:
+// others count on them at once. Judged from what leaves a peer and what its disk holds, so no crash has to
+// come at the right moment to show that a promise was given too early.
 //
 // What always holds: a promise of a term that its giver has left behind on disk binds nobody any more.
 
