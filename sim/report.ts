@@ -21,6 +21,7 @@ export function planText(plan: FaultPlan): string {
     `  links: ${links.delay} ${links.delayMsMin} to ${links.delayMsMax} ms; `
       + `disks sync in ${disks.syncMsMin} to ${disks.syncMsMax} ms`,
     `  log: ${wordsOf(plan.logBounds) || 'the bounds of a real one'}`,
+    ...plan.users === undefined ? [] : [`  users: only ${plan.users.join(', ') || 'none'}`],
     ...plan.clocks.flatMap(({ driftPpm, wallSkewMs }, i) => (driftPpm === 0 && wallSkewMs === 0 ? []
       : [`  peer-${i + 1}: clock ${driftPpm} ppm fast, wall clock ${wallSkewMs} ms ahead`])),
     ...faults.map((fault) =>
@@ -109,9 +110,9 @@ function messageText(frame: Uint8Array): string {
   return `${message.kind} ${words.join(' ')}${entries}`;
 }
 
-/** The verdict, its last line the hash. `elapsedMs`: real time. */
-export function verdictText(result: RunResult, elapsedMs: number): string {
-  const { violation, plan, events, simulatedMs, settledAfterMs, entries, messages, hash } = result;
+/** The verdict, its last line the hash. `elapsedMs`: real time. `again`: the command that runs it again. */
+export function verdictText(result: RunResult, elapsedMs: number, again: string): string {
+  const { violation, events, simulatedMs, settledAfterMs, entries, messages, hash } = result;
   const speed = Math.round(simulatedMs / Math.max(1, elapsedMs));
   const sums =
     `${seconds(simulatedMs)} simulated in ${seconds(elapsedMs)} (${speed}× real time), ${events} events, `
@@ -124,8 +125,7 @@ export function verdictText(result: RunResult, elapsedMs: number): string {
     `FAIL  ${oracle}: ${oracles[oracle]}`,
     `      ${message}`,
     `      at ${seconds(atMs)}, event ${event}; ${sums}`,
-    `      replay: npm run sim -- --seed ${plan.seed} --peers ${plan.peers} --minutes ${plan.minutes}`
-      + `${result.canary === null ? '' : ` --canary ${result.canary}`} --trace`,
+    `      again: ${again}`,
     `trace ${hash}`,
   ].join('\n');
 }

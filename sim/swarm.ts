@@ -1,29 +1,43 @@
 // Many seeds, in worker processes: each worker gets one seed at a time, so that a slow one holds up no other.
+// What always holds: each seed that was begun is counted once, as passed or under the oracle that spoke; a
+// seed that kills its worker, never ends, or makes the simulator throw, is counted under `worker-died`,
+// `worker-stuck` or `worker-threw`, a failure like any other.
 
-import { fork } from 'node:child_process';
-import type { ChildProcess } from 'node:child_process';
-import type { Violation } from './check/oracle.ts';
+import type { Canary } from './canary.ts';
+import type { FaultPlan } from './faults.ts';
+import { JobLost } from './worker.ts';
+import type { Job, Outcome, Worker } from './worker.ts';
 
 export interface SwarmOptions {
-  readonly from: number;
-  readonly to: number;
+  readonly seeds: Iterable<number>;
+  readonly of: number;
   readonly workers: number;
+  /** Goes on after a failure. */
   readonly keepGoing: boolean;
-  /** Flags that every worker is started with. */
-  readonly flags: readonly string[];
+  readonly canary: Canary | null;
+  readonly draw: (seed: number) => FaultPlan;
+  readonly startWorker: () => Worker;
   readonly onResult: (result: SeedResult, progress: Progress) => void;
 }
 
 export interface SeedResult {
   readonly seed: number;
-  readonly violation: Violation | null;
-  readonly hash: string;
-  readonly simulatedMs: number;
-  readonly elapsedMs: number;
-  readonly events: number;
+  readonly plan: FaultPlan;
+  /** Null if there is none, for what the failure says. */
+  readonly outcome: Outcome | null;
+  readonly failure: Failure | null;
 }
 
-export interface Progress { readonly done: number; readonly of: number; readonly failed: number }
+export interface Failure {
+  /** The oracle that spoke, or what became of the worker. */
+  readonly by: string;
+  readonly message: string;
+  /** Simulated; null where that is not known. */
+  readonly atMs: number | null;
+}
+
+export interface Progress { readonly done: number; readonly of: number; readonly failed: number;
+  readonly simulatedMs: number }
 
 export interface SwarmResult {
   readonly done: number;
@@ -33,54 +47,58 @@ export interface SwarmResult {
   readonly events: number;
 }
 
-export function runSwarm(file: string, options: SwarmOptions): Promise<SwarmResult> {
-  const { from, to, workers, keepGoing, flags, onResult } = options;
+export async function runSwarm(options: SwarmOptions): Promise<SwarmResult> {
+  const { seeds, of, workers, keepGoing, canary, draw, startWorker, onResult } = options;
   const failures = new Map<string, number[]>();
-  const children = new Set<ChildProcess>();
-  let next = from, done = 0, failed = 0, simulatedMs = 0, events = 0, stopping = false;
+  const queue = seeds[Symbol.iterator]();
+  let done = 0, failed = 0, simulatedMs = 0, events = 0, stopping = false;
 
-  return new Promise((finish, fail) => {
-    const end = (child: ChildProcess): void => {
-      children.delete(child);
-      if (child.connected) child.disconnect();
-      if (children.size === 0) finish({ done, failures, simulatedMs, events });
-    };
-    const give = (child: ChildProcess): void => {
-      if (stopping || next > to) return end(child);
-      child.send({ seed: next });
-      next += 1;
-    };
-    const take = (child: ChildProcess, result: SeedResult): void => {
-      done += 1;
-      simulatedMs += result.simulatedMs;
-      events += result.events;
-      if (result.violation !== null) {
-        failed += 1;
-        const { oracle } = result.violation;
-        failures.set(oracle, [...failures.get(oracle) ?? [], result.seed]);
-        if (!keepGoing) stopping = true;
-      }
-      onResult(result, { done, of: to - from + 1, failed });
-      give(child);
-    };
-    for (let n = 0; n < Math.min(workers, to - from + 1); n += 1) {
-      const child = fork(file, ['--worker', ...flags], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
-      children.add(child);
-      child.on('message', (result) => take(child, result as SeedResult));
-      child.on('exit', (code) => {
-        if (!children.has(child)) return;
-        stopping = true;
-        end(child);
-        fail(new Error(`a worker ended with code ${code}`));
-      });
-      give(child);
+  function take(result: SeedResult): void {
+    const { seed, outcome, failure } = result;
+    done += 1;
+    simulatedMs += outcome?.simulatedMs ?? 0;
+    events += outcome?.events ?? 0;
+    if (failure !== null) {
+      failed += 1;
+      failures.set(failure.by, [...failures.get(failure.by) ?? [], seed]);
+      stopping = !keepGoing;
     }
-  });
+    onResult(result, { done, of, failed, simulatedMs });
+  }
+
+  async function lane(): Promise<void> {
+    let worker = startWorker();
+    try {
+      for (let next = queue.next(); next.done !== true && !stopping; next = queue.next()) {
+        const plan = draw(next.value);
+        const result = await runSeed(worker, next.value, { plan, canary });
+        if (result.outcome === null) {
+          worker.stop();
+          worker = startWorker();
+        }
+        take(result);
+      }
+    } finally {
+      worker.stop();
+    }
+  }
+
+  await Promise.all(Array.from({ length: Math.max(1, Math.min(workers, of)) }, lane));
+  for (const found of failures.values()) found.sort((a, b) => a - b);
+  return { done, failures, simulatedMs, events };
 }
 
-/** The worker's side: answers each seed with its result, until the swarm hangs up. */
-export function serveSwarm(run: (seed: number) => SeedResult): void {
-  process.on('message', (message) => {
-    process.send?.(run((message as { seed: number }).seed));
-  });
+async function runSeed(worker: Worker, seed: number, job: Job): Promise<SeedResult> {
+  const { plan } = job;
+  try {
+    const outcome = await worker.run(job);
+    const { violation } = outcome;
+    const failure = violation === null ? null
+      : { by: violation.oracle, message: violation.message, atMs: violation.atMs };
+    return { seed, plan, outcome, failure };
+  } catch (error) {
+    if (!(error instanceof JobLost)) throw error;
+    const failure = { by: `worker-${error.how}`, message: error.message, atMs: null };
+    return { seed, plan, outcome: null, failure };
+  }
 }
