@@ -1,5 +1,5 @@
 #!/usr/bin/env -S node --disable-warning=ExperimentalWarning --max-semi-space-size=8
-// The command line: `shoal start|join|token|status|leave|recover|dev`. Flags and help here, the doing in the
+// The command line: `shoal start|join|token|status|leave|recover|dev|sim`. Flags and help here, the doing in the
 // siblings. What runs peers is read in only by the commands that do: the others answer three times as fast.
 // What always holds: exit code 0 done, 1 failed (with one line that says why), 2 called wrongly.
 
@@ -16,6 +16,8 @@ import { createToken, deleteToken, listTokens } from './token.ts';
 const program = new Command('shoal')
   .description('Kubernetes without a master: every machine runs the same peer')
   .version(version)
+  // What follows `sim` is the simulator's.
+  .enablePositionalOptions()
   .showHelpAfterError('(shoal --help lists the commands)')
   .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'shoal: ')) })
   .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2));
@@ -93,6 +95,13 @@ program.command('dev').description('a cluster of several peers on this machine')
   .option('--api-port <port>', 'the first peer\'s; the next has the next', number, 6_443)
   .option('--hello', 'apply the example and fetch its page')
   .action(async (flags: DevFlags) => (await import('./dev.ts')).dev(flags));
+
+program.command('sim').description('the simulator: whole clusters with faults, judged by oracles')
+  .usage('[command] [options]').argument('[args...]')
+  .helpOption(false).allowUnknownOption().passThroughOptions()
+  .action(async (args: string[]) => {
+    process.exitCode = await (await import('./sim.ts')).sim(args);
+  });
 
 try {
   await program.parseAsync();
