@@ -8,6 +8,7 @@ import { unsettled } from './check/convergence.ts';
 import type { ConvergenceView, Unsettled } from './check/convergence.ts';
 import type { Violation } from './check/oracle.ts';
 import type { FaultPlan } from './faults.ts';
+import { startRounds } from './check/rounds.ts';
 import { scheduleCore } from './core.ts';
 import { injectFaults } from './inject.ts';
 import type { SimRequest } from './ports/clients.ts';
@@ -54,6 +55,7 @@ export function runPlan(plan: FaultPlan, options: RunOptions = {}): RunResult {
   for (const { number } of world.machines) heap.at((number - 1) * startEveryMs, () => world.start(number));
   injectFaults(world);
   scheduleCore(world);
+  startRounds(world);
   const users = startUsers(world);
   const { untilMs = plan.healMs } = options;
   world.run(Math.min(untilMs, plan.healMs));

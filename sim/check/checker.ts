@@ -4,24 +4,32 @@
 import { present } from '../../cluster/assert.ts';
 import type { PeerId } from '../../cluster/ids.ts';
 import type { LogDescription } from '../../cluster/log/log.ts';
-import type { Entry, LogRecovery } from '../../cluster/log/types.ts';
+import type { Entry, LogMember, LogRecovery } from '../../cluster/log/types.ts';
 import type { DiskWrite } from '../../cluster/ports.ts';
 import type { State } from '../../cluster/state/state.ts';
-import { decodeMembers, decodeMessage, isRefusal } from '../../cluster/wire.ts';
+import type { Applied } from '../../cluster/state/types.ts';
+import { decodeCommand, decodeMembers, decodeMessage, isRefusal } from '../../cluster/wire.ts';
+import { createChangesOracle } from './changes.ts';
 import { createClientsOracle } from './clients.ts';
 import type { ClientsOracle } from './clients.ts';
 import { createContainersOracle } from './containers.ts';
 import type { ContainersOracle } from './containers.ts';
 import { createElectionOracle } from './election.ts';
 import type { ElectionOracle } from './election.ts';
+import { createFieldsOracle } from './fields.ts';
+import { frameKinds, kindOf, logNumbers, logTypes } from './frames.ts';
+import { createGossipOracle } from './gossip.ts';
+import type { GossipOracle } from './gossip.ts';
 import { createHistory } from './history.ts';
 import type { History } from './history.ts';
 import { createLeaseOracle } from './lease.ts';
 import { createLogOracle, entryOn, holds } from './log.ts';
 import type { DiskView } from './log.ts';
+import { createMatchingOracle } from './matching.ts';
 import { createMembershipOracle } from './membership.ts';
 import type { Note } from '../ports/trace.ts';
 import type { Report } from './oracle.ts';
+import { createOwnershipOracle } from './ownership.ts';
 import { createPromisesOracle } from './promises.ts';
 import { createSchedulingOracle } from './scheduling.ts';
 import { createWatchOracle } from './watches.ts';
@@ -41,6 +49,7 @@ export interface Checker {
   readonly containers: ContainersOracle;
   readonly clients: ClientsOracle;
   readonly watches: WatchOracle;
+  readonly gossip: GossipOracle;
   /** A peer starts with what its disk gave back. */
   opened(peer: PeerId, recovery: LogRecovery): void;
   wrote(peer: PeerId, write: DiskWrite): void;
@@ -53,7 +62,10 @@ export interface Checker {
   after(peer: Observed): void;
 }
 
-interface Seen { role: string; term: number; commit: number; revision: number; voters: readonly PeerId[] }
+interface Seen {
+  role: string; term: number; commit: number; revision: number;
+  voters: readonly PeerId[]; members: readonly LogMember[];
+}
 
 export function createChecker(
   report: Report, disks: readonly DiskView[], nowMs: () => number = () => 0,
@@ -63,11 +75,14 @@ export function createChecker(
   const history = createHistory(report);
   const scheduling = createSchedulingOracle(report, election.leaderOf);
   const containers = createContainersOracle(report);
-  const clients = createClientsOracle(report, history), watches = createWatchOracle(report, history);
+  const clients = createClientsOracle(report, history, nowMs), watches = createWatchOracle(report, history);
   const seen = new Map<PeerId, Seen>();
   const diskOf = new Map(disks.map((disk) => [disk.id, disk]));
   const promises = createPromisesOracle(report, diskOf), membership = createMembershipOracle(report);
-  const lease = createLeaseOracle(report);
+  const lease = createLeaseOracle(report), changes = createChangesOracle(report, log);
+  const matching = createMatchingOracle(report, log, diskOf), gossip = createGossipOracle(report, nowMs);
+  const nameOf = (peer: PeerId): string => diskOf.get(peer)?.name ?? peer;
+  const fields = createFieldsOracle(report, nameOf), ownership = createOwnershipOracle(report, history);
   /** By the term in which it was committed: the last entry. */
   const committedIn = new Map<number, { readonly index: number; readonly term: number }>();
 
@@ -90,9 +105,17 @@ export function createChecker(
           + `${there.join(', ') || 'nobody'}; voters: ${peer.log().voters.join(', ')}`);
       }
       membership.committed(entry);
-      scheduling.applied(history.state, entry, history.take(entry));
+      judge(entry, history.take(entry));
       committedIn.set(peer.log().term, { index, term });
     }
+  }
+
+  function judge(entry: Entry, applied: Applied): void {
+    const command = entry.kind === 'command' ? decodeCommand(entry.data) : null;
+    if (command === null || isRefusal(command)) return;
+    scheduling.applied(history.state, entry, command, applied);
+    fields.applied(command, applied.changes);
+    ownership.applied(history.state, command, applied.changes);
   }
 
   function find(first: PeerId, index: number, term: number): Entry | null {
@@ -125,29 +148,76 @@ export function createChecker(
     }
   }
 
+  /** Role, term or voters are not what they were. */
+  function moved(peer: Observed, now: LogDescription, before: Seen): void {
+    matching.looked(peer.id, now);
+    if (now.term === before.term && now.role === before.role) return;
+    if (now.term < before.term) {
+      report('terms-grow', `${peer.name} went from term ${before.term} to ${now.term}`);
+    }
+    election.observe(peer.id, now.role, now.term);
+    if (now.role === 'leader') checkLeader(peer);
+  }
+
+  /** By counting: what the others say that they have. */
+  function checkCount(peer: Observed, now: LogDescription, before: Seen): void {
+    if (before.role !== 'leader' || now.role !== 'leader' || now.term !== before.term) return;
+    const term = log.termAt(peer.id, now.commit);
+    if (term === null || term === now.term) return;
+    report('commits-own-term', `${peer.name} leads in term ${now.term} and commits entry ${now.commit} of `
+      + `term ${term} by counting`);
+  }
+
+  /** Commit index or applied index are not what they were. */
+  function advanced(peer: Observed, now: LogDescription, state: State, before: Seen): void {
+    const { revision } = state;
+    if (now.commit < before.commit || revision < before.revision) {
+      report('commit-grows',
+        `${peer.name} went back from ${before.commit} (applied ${before.revision}) to `
+        + `${now.commit} (applied ${revision})`);
+    }
+    if (now.commit > before.commit) checkCount(peer, now, before);
+    if (revision > history.applied()) commit(peer, before.voters, revision);
+    history.compare(peer.name, state);
+  }
+
   return {
-    history, containers, clients, watches,
+    history, containers, clients, watches, gossip,
     election: {
       ...election,
       wiped(peer) {
         election.wiped(peer);
         promises.wiped(peer);
+        matching.wiped(peer);
+        gossip.wiped(peer);
       },
     },
     opened(peer, recovery) {
+      matching.opened(peer, recovery);
       log.opened(peer, recovery);
       election.restarted(peer, recovery.hard);
       membership.opened(peer);
-      seen.set(peer, { role: '', term: recovery.hard.term, commit: 0, revision: 0, voters: [] });
+      changes.opened(peer, recovery);
+      gossip.opened(peer, nameOf(peer));
+      seen.set(peer, {
+        role: '', term: recovery.hard.term, commit: 0, revision: 0, voters: [], members: [],
+      });
     },
     wrote(peer, write) {
+      matching.wrote(peer, write);
       log.wrote(peer, write);
       promises.wrote(peer, write);
       membership.wrote(peer, write);
+      changes.wrote(peer, write);
     },
     sent(peer, to, frame) {
-      // An array of two, the first the log's kind 0; entries and chunks are large, and no promises.
-      if (frame[0] !== 0x92 || frame[1] !== 0 || frame[3] === appendType || frame[3] === snapshotType) return;
+      const kind = kindOf(frame);
+      if (kind === frameKinds.gossip) return gossip.sent(peer, frame);
+      if (kind !== frameKinds.log) return;
+      matching.sent(peer, to, frame);
+      const [type] = logNumbers(frame, 1) ?? [];
+      // Entries and chunks are large, and no promises.
+      if (type === logTypes.append || type === logTypes.snapshot) return;
       const message = decodeMessage(frame);
       if (isRefusal(message) || message.kind !== 'log') return;
       promises.sent(peer, to, message.message);
@@ -155,40 +225,29 @@ export function createChecker(
       if (message.message.type !== 'vote-reply') return;
       if (message.message.granted) election.voted(peer, message.message.term, to);
     },
-    heard() { /* Nothing is judged yet. */ },
-    noted() { void nowMs; },
+    heard(peer, from, frame) {
+      if (kindOf(frame) === frameKinds.log) matching.heard(peer, from, frame);
+    },
+    noted: gossip.noted,
     after(peer) {
       const now = peer.log(), state = peer.state(), before = present(seen.get(peer.id), peer.name);
-      const { revision } = state;
-      if (now.term !== before.term || now.role !== before.role) {
-        if (now.term < before.term) {
-          report('terms-grow', `${peer.name} went from term ${before.term} to ${now.term}`);
-        }
-        election.observe(peer.id, now.role, now.term);
-        if (now.role === 'leader') checkLeader(peer);
-        before.term = now.term;
-        before.role = now.role;
+      if (now.term !== before.term || now.role !== before.role || now.voters !== before.voters) {
+        moved(peer, now, before);
       }
-      if (now.commit !== before.commit || revision !== before.revision) {
-        if (now.commit < before.commit || revision < before.revision) {
-          report('commit-grows',
-            `${peer.name} went back from ${before.commit} (applied ${before.revision}) to `
-            + `${now.commit} (applied ${revision})`);
-        }
-        if (revision > history.applied()) commit(peer, before.voters, revision);
-        history.compare(peer.name, state);
-        before.commit = now.commit;
-        before.revision = revision;
+      if (now.members !== before.members) {
+        gossip.members(peer.id, peer.name, now.members.map(({ id }) => id));
+      }
+      changes.after(peer.id, now, before);
+      if (now.commit !== before.commit || state.revision !== before.revision) {
+        advanced(peer, now, state, before);
       }
       membership.after(peer.id, peer.name, now, (index) => log.termAt(peer.id, index));
       lease.after(peer.name, now);
-      before.voters = now.voters;
+      const { role, term, commit: upTo, voters, members } = now;
+      Object.assign(before, { role, term, commit: upTo, revision: state.revision, voters, members });
     },
   };
 }
-
-/** Of `append` and `snapshot` on the wire. */
-const appendType = 4, snapshotType = 6;
 
 /** The voters that a config entry puts in force. */
 function votersIn({ kind, data }: Entry): readonly (readonly PeerId[])[] {

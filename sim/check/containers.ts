@@ -52,8 +52,11 @@ export function createContainersOracle(report: Report): ContainersOracle {
           `${pod.namespace}/${pod.name} starts on ${machine} and lives on ${home.machine}`);
         return;
       }
-      const earlier = ran.get(key), spec = specOf(state, container);
-      if (earlier !== undefined && spec?.restartPolicy === 'Never') {
+      const earlier = ran.get(key), object = podOf(state, container);
+      if (object?.status?.phase === 'Succeeded' || object?.status?.phase === 'Failed') {
+        report('over-is-final', `${id} starts on ${machine}, and its pod is over: ${object.status.phase}`);
+      }
+      if (earlier !== undefined && object?.spec.restartPolicy === 'Never') {
         report('never-restarted',
           `${id} starts on ${machine} after ${earlier} ended, and its policy is Never`);
       }
@@ -71,7 +74,7 @@ export function createContainersOracle(report: Report): ContainersOracle {
   };
 }
 
-function specOf(state: State, { pod }: ContainerFact): Pod['spec'] | null {
+function podOf(state: State, { pod }: ContainerFact): Pod | null {
   const object = get<Pod>(state, objectKey(resources.pods, pod.namespace, pod.name));
-  return object?.metadata.uid === pod.uid ? object.spec : null;
+  return object?.metadata.uid === pod.uid ? object : null;
 }

@@ -25,6 +25,10 @@ export interface History {
   after(prefix: string, revision: number, count: number): readonly Change[];
   /** What the object was at its newest change at or before `revision`. */
   objectAt(key: ObjectKey, revision: number): KubeObject | null;
+  /** The object at its newest change at or before `revision`, its last version if that deleted it. */
+  lastVersion(key: ObjectKey, revision: number): KubeObject | null;
+  /** The key of the object that has or had this uid. */
+  keyOfUid(uid: string): ObjectKey | null;
   /** Keys and revisions of all objects below `prefix` at `revision`. */
   listAt(prefix: string, revision: number): ReadonlyMap<ObjectKey, string>;
   /** The change that made this revision of the object; null if there is none. */
@@ -53,7 +57,12 @@ export function createHistory(report: Report): History {
     all.push(change);
     push(byResource, resourceOf(change.key), change);
     push(byKey, change.key, change);
-    const { uid } = change.object.metadata;
+    const { uid, resourceVersion } = change.object.metadata;
+    const before = Number(change.previous?.metadata.resourceVersion ?? 0);
+    if (Number(resourceVersion) !== change.revision || before >= change.revision) {
+      report('identity', `${change.key} has revision ${resourceVersion} after ${before}, changed at `
+        + `${change.revision}`);
+    }
     const owner = uids.get(uid);
     if (owner === undefined) uids.set(uid, change.key);
     else if (owner !== change.key || change.type === 'ADDED') {
@@ -93,6 +102,11 @@ export function createHistory(report: Report): History {
       const change = list[firstAfter(list, revision) - 1];
       return change === undefined || change.type === 'DELETED' ? null : change.object;
     },
+    lastVersion(key, revision) {
+      const list = byKey.get(key) ?? [];
+      return list[firstAfter(list, revision) - 1]?.object ?? null;
+    },
+    keyOfUid: (uid) => uids.get(uid) ?? null,
     listAt(prefix, revision) {
       const found = new Map<ObjectKey, string>();
       for (const change of byResource.get(resourceOf(prefix)) ?? []) {

@@ -9,35 +9,35 @@ import type { PeerId } from '../../cluster/ids.ts';
 import type { Entry } from '../../cluster/log/types.ts';
 import { get, podsOnNode } from '../../cluster/state/query.ts';
 import type { State } from '../../cluster/state/state.ts';
-import type { Applied, Change } from '../../cluster/state/types.ts';
-import { decodeCommand, isRefusal } from '../../cluster/wire.ts';
+import type { Applied, Change, Command } from '../../cluster/state/types.ts';
 import type { Report } from './oracle.ts';
 
 export interface SchedulingOracle {
-  /** One committed entry and what it did to `state`. */
-  applied(state: State, entry: Entry, applied: Applied): void;
+  /** One committed command and what it did to `state`. */
+  applied(state: State, entry: Entry, command: Command, applied: Applied): void;
 }
 
 export function createSchedulingOracle(
   report: Report, leaderOf: (term: number) => PeerId | null,
 ): SchedulingOracle {
   return {
-    applied(state, entry, applied) {
-      if (entry.kind !== 'command') return;
-      checkFence(report, leaderOf, entry, applied);
+    applied(state, entry, command, applied) {
+      checkFence(report, leaderOf, entry, command, applied);
+      checkSwaps(report, command, applied);
       for (const change of applied.changes) {
-        if (splitKey(change.key).resource === resources.pods) checkPod(report, state, change);
+        if (splitKey(change.key).resource !== resources.pods) continue;
+        checkPod(report, state, change);
+        checkBinding(report, command, change);
       }
     },
   };
 }
 
 function checkFence(
-  report: Report, leaderOf: (term: number) => PeerId | null, entry: Entry, { outcome, duplicate }: Applied,
+  report: Report, leaderOf: (term: number) => PeerId | null, entry: Entry, { fence, id }: Command,
+  { outcome, duplicate }: Applied,
 ): void {
-  const command = decodeCommand(entry.data);
-  if (isRefusal(command) || command.fence === undefined) return;
-  const { fence, id } = command;
+  if (fence === undefined) return;
   const leader = leaderOf(fence);
   if (leader !== id.origin) {
     report('one-writer-per-fence', `entry ${entry.index} with fence ${fence} comes from ${id.origin}, `
@@ -46,6 +46,33 @@ function checkFence(
   if (outcome.ok && !duplicate && fence !== entry.term) {
     report('one-writer-per-fence',
       `entry ${entry.index} of term ${entry.term} counts, but its fence is ${fence}`);
+  }
+}
+
+/** What a command expects of an object is so when it takes effect. */
+function checkSwaps(report: Report, { ops }: Command, { outcome, changes, index }: Applied): void {
+  if (!outcome.ok || changes.length === 0) return;
+  for (const op of ops) {
+    const expected = op.op === 'create' ? undefined : op.expect;
+    // Of two operations on one object the second sees what the first did.
+    const [change, second] = changes.filter(({ key }) => key === op.key);
+    if (expected === undefined || change === undefined || second !== undefined) continue;
+    if (ops.filter(({ key }) => key === op.key).length > 1) continue;
+    const { resourceVersion, uid } = change.previous?.metadata ?? {};
+    const { revision = resourceVersion, uid: wanted = uid } = expected;
+    if (String(revision) === String(resourceVersion) && wanted === uid) continue;
+    report('compare-and-swap', `entry ${index} was to change ${op.key} at ${revision} (${wanted}), and `
+      + `changes it at ${resourceVersion ?? 'no revision'} (${uid ?? 'no object'})`);
+  }
+}
+
+/** Only the leader's scheduler places pods here. */
+function checkBinding(report: Report, { fence }: Command, { key, object, previous, revision }: Change): void {
+  const before = previous as Pod | null;
+  const binds = before !== null && (before.spec.nodeName ?? '') === ''
+    && ((object as Pod).spec.nodeName ?? '') !== '';
+  if (binds && fence === undefined) {
+    report('bound-under-fence', `${key} is placed at ${revision} by a command without a fence`);
   }
 }
 
@@ -59,6 +86,10 @@ function checkPod(report: Report, state: State, { type, key, object, previous }:
   }
   if (type === 'DELETED' || node === '') return;
   const returned = before !== null && isOver(before) && !isOver(now);
+  if (returned) {
+    report('over-is-final',
+      `${key} was ${before.status?.phase} and is ${now.status?.phase ?? 'nothing'} at ${revision}`);
+  }
   if (was === '' || returned) checkNode(report, state, node, key);
 }
 

@@ -40,13 +40,17 @@ test('one-vote-per-term: two votes leave a peer; one is forgotten in a crash', (
     kind: 'log', message: { type: 'vote-reply', term: term(in_), granted: true },
   });
   const twice = stage();
+  twice.vote(a, 4, b);
   twice.checker.sent(a, b, vote(4));
   twice.checker.sent(a, b, vote(4));
+  twice.vote(a, 5, c);
   twice.checker.sent(a, c, vote(5));
   assert.equal(twice.said, []);
+  twice.vote(a, 5, b);
   twice.checker.sent(a, b, vote(5));
   assert.equal(twice.said, ['one-vote-per-term']);
   const forgotten = stage();
+  forgotten.vote(a, 4, b);
   forgotten.checker.sent(a, b, vote(4));
   const snapshot = { index: index(0), term: term(0), members: [] };
   forgotten.checker.opened(a, { hard: { term: term(4), vote: null }, snapshot, entries: [] });
@@ -162,7 +166,7 @@ test('no-over-commit: pods on their way out count, those that are over do not', 
   commit(entryOf(1, [namespace, node('n')]));
   commit(entryOf(2, [pod('over', 'n')]));
   const over = { ...podOf('over', 'n'), status: { phase: 'Succeeded' as const } };
-  commit(entryOf(3, [{ op: 'update', key: podKey('over'), object: over }]));
+  commit(entryOf(3, [{ op: 'update', key: podKey('over'), object: over }], { fence: 1 }));
   const leaving = podOf('leaving', 'n');
   const metadata = { ...leaving.metadata, deletionTimestamp: '2026-01-01T00:00:00Z',
     deletionGracePeriodSeconds: 30 };
@@ -240,7 +244,7 @@ function withMap(): Stage & { version(at: number): KubeObject } {
   return { ...one, version: (at) => one.checker.history.objectAt(mapKey, at) as KubeObject };
 }
 
-test('linearizable: a stale read, a write behind an acknowledged one, a lost compare-and-swap', () => {
+test('linearizable and compare-and-swap: a stale read, a write behind an acknowledged one, a lost swap', () => {
   const stale = withMap(), { clients } = stale.checker;
   clients.wrote(clients.begin(mapKey), stale.version(3), null, 'one');
   const during = clients.begin(mapKey);
@@ -251,7 +255,7 @@ test('linearizable: a stale read, a write behind an acknowledged one, a lost com
   assert.equal(stale.said, ['linearizable']);
   const swapped = withMap();
   swapped.checker.clients.wrote(swapped.checker.clients.begin(mapKey), swapped.version(4), '2', 'one');
-  assert.equal(swapped.said, ['linearizable']);
+  assert.equal(swapped.said, ['compare-and-swap']);
   const missing = withMap();
   missing.checker.clients.wrote(missing.checker.clients.begin(mapKey), missing.version(3), null, 'one');
   missing.checker.clients.read(missing.checker.clients.begin(mapKey), null, 'two');

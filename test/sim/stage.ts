@@ -4,7 +4,7 @@
 import { newborn, resources } from '../../cluster/api/objects.ts';
 import type { KubeObject, Pod } from '../../cluster/api/types.ts';
 import { index, objectKey, peerId, term } from '../../cluster/ids.ts';
-import type { ObjectKey, PeerId } from '../../cluster/ids.ts';
+import type { ObjectKey, PeerId, Term } from '../../cluster/ids.ts';
 import type { LogDescription } from '../../cluster/log/log.ts';
 import { emptyStoredLog, storeEntry } from '../../cluster/log/stored.ts';
 import type { StoredLog } from '../../cluster/log/stored.ts';
@@ -13,7 +13,7 @@ import { applyEntry } from '../../cluster/state/apply.ts';
 import { createState } from '../../cluster/state/state.ts';
 import type { State } from '../../cluster/state/state.ts';
 import type { Op } from '../../cluster/state/types.ts';
-import { encodeCommand } from '../../cluster/wire.ts';
+import { encodeCommand, encodeMessage } from '../../cluster/wire.ts';
 import { createChecker } from '../../sim/check/checker.ts';
 import type { Checker, Observed } from '../../sim/check/checker.ts';
 import type { OracleName } from '../../sim/check/oracle.ts';
@@ -27,6 +27,8 @@ export interface Stage {
   readonly said: OracleName[];
   /** Writes the entry to these disks. */
   store(entry: Entry, ...on: PeerId[]): void;
+  /** The disk has this term and vote now. */
+  vote(id: PeerId, inTerm: number, candidate: PeerId): void;
   look(id: PeerId, log: Partial<LogDescription>, state?: State): void;
   /** An entry is committed by the leader `a` in its term, on all disks. */
   commit(entry: Entry): void;
@@ -51,8 +53,18 @@ export function stage(): Stage {
     role: 'follower', term: term(1), leader: null, ready: false, commit: index(0), lastTerm: term(0),
     lastIndex: index(0), members: [], voters, lease: false,
   };
+  /** The others would have it, and its own vote is on its disk. */
+  function elect(id: PeerId, in_: Term): void {
+    const message = { type: 'pre-vote-reply', term: in_, granted: true } as const;
+    const disk = disks.get(id) as StoredLog;
+    if (disk.hard.term < in_) disk.hard = { term: in_, vote: id };
+    for (const other of voters) {
+      if (other !== id) checker.sent(other, id, encodeMessage({ kind: 'log', message }));
+    }
+  }
   function look(id: PeerId, log: Partial<LogDescription>, state = createState()): void {
     const peer: Observed = { id, name: id, log: () => ({ ...fresh, ...log }), state: () => state };
+    if (log.role === 'leader') elect(id, log.term ?? fresh.term);
     checker.after(peer);
   }
   function store(entry: Entry, ...on: PeerId[]): void {
@@ -63,6 +75,9 @@ export function stage(): Stage {
   }
   return {
     checker, disks, said, store, look,
+    vote(id, inTerm, candidate) {
+      (disks.get(id) as StoredLog).hard = { term: term(inTerm), vote: candidate };
+    },
     commit(entry) {
       store(entry, a, b, c);
       applyEntry(own, entry);
