@@ -5,12 +5,16 @@
 import type { Fault, FaultPlan } from './faults.ts';
 import { trueClock } from './ports/clock.ts';
 
-/** Of two peers none can be taken out. */
-const peersMinToLeave = 3;
+/** With fewer peers nothing can be lost for good, and none can be spared. */
+const peersMinToLose = 3;
+const losses: ReadonlySet<string> = new Set(['leave', 'replace', 'wipe', 'rot', 'misdirect']);
 /** After the last thing that matters, so much of chaos is left. */
 const marginMs = 1_000;
-/** The fields of a fault that list whom it strikes. */
+/** The fields of a fault that list whom it strikes: any fewer are a fault too. */
 const listFields = ['peers', 'links', 'a', 'b'] as const;
+/** Those that say in which order: they can't be cut by themselves. */
+const orderFields = ['order', 'clogs', 'opens'] as const;
+const namingFields: readonly string[] = [...listFields, ...orderFields];
 
 /** The plan without one peer: those after it move up, faults that struck it alone go. Null: it is needed. */
 export function withoutPeer(plan: FaultPlan, gone: number): FaultPlan | null {
@@ -20,7 +24,9 @@ export function withoutPeer(plan: FaultPlan, gone: number): FaultPlan | null {
     const left = spare(fault, gone);
     return left === null ? [] : [left];
   });
-  if (peers - 1 < peersMinToLeave && faults.some(({ kind }) => kind === 'leave')) return null;
+  if (peers - 1 < peersMinToLose && (core !== undefined || faults.some(({ kind }) => losses.has(kind)))) {
+    return null;
+  }
   return {
     ...plan, peers: peers - 1, clocks: clocks.filter((_, at) => at + 1 !== gone), faults,
     ...core === undefined ? {} : { core: without(core, gone) as readonly number[] },
@@ -34,7 +40,7 @@ function spare(fault: Fault, gone: number): Fault | null {
     if (name === 'peer') {
       if (value === gone) return null;
       fields[name] = renumbered(value as number, gone);
-    } else if ((listFields as readonly string[]).includes(name)) {
+    } else if (namingFields.includes(name)) {
       const left = without(value as readonly (number | readonly number[])[], gone);
       if (left.length === 0) return null;
       fields[name] = left;
