@@ -139,8 +139,8 @@ const lineOf = ({ method, path }: SimRequest): string => `${method} ${path}`;
 
 export function viewOf({ machines, checker: { history, containers } }: World): ConvergenceView {
   return {
-    history, containers,
-    machines: machines.map(({ name, life, traffic, host }) => {
+    history, containers, lost: machines.filter(({ lost }) => lost).map(({ name }) => name),
+    machines: machines.filter(({ lost }) => !lost).map(({ name, life, traffic, host }) => {
       const caughtUp = life !== null && life.peer.status().phase === 'running';
       return {
         name, log: caughtUp ? life.peer.log() : null, applied: caughtUp ? life.peer.state().revision : 0,

@@ -8,8 +8,8 @@ import { drawPlan } from '../../sim/faults.ts';
 import { runPlan } from '../../sim/run.ts';
 
 const expected: Readonly<Record<Canary, readonly OracleName[]>> = {
-  'acknowledge-early': ['committed-is-durable'],
-  'forget-votes': ['one-vote-per-term'],
+  'acknowledge-early': ['committed-is-durable', 'promises-are-durable', 'promises-outlive-restarts'],
+  'forget-votes': ['one-vote-per-term', 'promises-are-durable'],
   'spoil-state': ['state-digest', 'linearizable'],
 };
 const seedsPerCanary = 8;

@@ -326,7 +326,7 @@ test('converges and no-orphans', () => {
 function viewWith({ world }: Scene, change: Partial<ConvergenceView>): ConvergenceView {
   const { checker: { history, containers }, machines } = world;
   return {
-    history, containers, ...change,
+    history, containers, lost: [], ...change,
     machines: machines.map(({ name, life, traffic, host }) => ({
       name, log: life?.peer.log() ?? null, applied: life?.peer.state().revision ?? 0,
       routes: traffic.routes(),
