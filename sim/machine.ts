@@ -7,7 +7,9 @@ import { nodeName, peerId } from '../cluster/ids.ts';
 import type { PeerId } from '../cluster/ids.ts';
 import { bootstrapRecovery } from '../cluster/log/log.ts';
 import { secretFromToken } from '../cluster/join.ts';
-import type { DiskPort, DiskRecovery, NetworkPort, PeerEvent, Ports } from '../cluster/ports.ts';
+import type {
+  ContainersPort, DiskPort, DiskRecovery, NetworkPort, PeerEvent, Ports,
+} from '../cluster/ports.ts';
 import { createRandom, hash32 } from '../cluster/random.ts';
 import { createPeer } from '../actors/peer.ts';
 import type { Lifecycle, Peer } from '../actors/peer.ts';
@@ -132,7 +134,7 @@ export function boot(world: MachineWorld, machine: Machine): void {
   const containers = createSimContainers({ host: machine.host, deliver });
   const random = createRandom(hash32(plan.seed, number, run, 0x7261));
   const ports: Ports = {
-    clock, random, containers, clients: clients.port,
+    clock, random, containers: called(containers, world, machine), clients: clients.port,
     network: watched(network.attach(id, [address], deliver), world, machine),
     disk: recorded(spoilDisk(world.canary, disk, scheduler, deliver), world, machine),
     traffic: machine.traffic.port, trace: world.trace.port(name),
@@ -207,6 +209,16 @@ function watched(port: NetworkPort, world: MachineWorld, { id }: Machine): Netwo
     send(to, frame) {
       world.checker().sent(id, to, frame);
       port.send(to, frame);
+    },
+  };
+}
+
+function called(port: ContainersPort, world: MachineWorld, machine: Machine): ContainersPort {
+  return {
+    ...port,
+    call(op, call) {
+      if (machine.life !== null) world.checker().called(machine.name, call, machine.life.peer.state());
+      port.call(op, call);
     },
   };
 }

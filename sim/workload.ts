@@ -4,6 +4,7 @@
 
 import { createRandom, hash32, hashText } from '../cluster/random.ts';
 import { machineCapacity } from './machine.ts';
+import { startBalancer } from './users/balancer.ts';
 import { createUserClient } from './users/client.ts';
 import type { UserClient } from './users/client.ts';
 import { startDeployer } from './users/deployer.ts';
@@ -39,6 +40,7 @@ export function startUsers(world: World): readonly string[] {
   };
   const during = { untilMs: plan.healMs, nowMs: heap.nowMs };
   const share = Math.floor(plan.peers * machineCapacity.cpuMilli * applicationsPercent / 100 / deployers);
+  const applications = Array.from({ length: deployers }, (_, i) => `app-${i + 1}`);
   for (let n = 1; n <= deployers; n += 1) {
     user(`deployer-${n}`, (client) => {
       const cpuMilli = [100, 200, 300][client.random.below(3)] ?? 100;
@@ -62,6 +64,9 @@ export function startUsers(world: World): readonly string[] {
   for (let n = 1; n <= readers; n += 1) {
     user(`reader-${n}`, (client) => startReader(client, { report: world.report, ...during }));
   }
+  user('balancer', (client) => startBalancer(client, {
+    names: applications, history: checker.history, report: world.report, ...during,
+  }));
   // With one machine to cordon there would be nowhere to go.
   const nodes = world.machines.map(({ name }) => name);
   if (nodes.length > 1) user('operator', (client) => startOperator(client, { nodes, ...during }));

@@ -33,6 +33,7 @@ const purePackages: Readonly<Record<string, readonly string[]>> = {
 
 /** Files that are started, not imported. */
 const entries = [/^runtime\/cli\/shoal\.ts$/, /^sim\/main\.ts$/, /^bench\/main\.ts$/, /^test\/run\.ts$/,
+  /^sim\/mutants\/(hook|worker)\.ts$/,
   /\.test\.ts$/];
 
 /** What the core may not touch, and why. */

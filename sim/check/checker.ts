@@ -10,6 +10,8 @@ import type { State } from '../../cluster/state/state.ts';
 import type { Applied } from '../../cluster/state/types.ts';
 import { decodeCommand, decodeMembers, decodeMessage, isRefusal } from '../../cluster/wire.ts';
 import { createChangesOracle } from './changes.ts';
+import { createCleanupOracle } from './cleanup.ts';
+import type { CleanupOracle } from './cleanup.ts';
 import { createClientsOracle } from './clients.ts';
 import type { ClientsOracle } from './clients.ts';
 import { createContainersOracle } from './containers.ts';
@@ -56,6 +58,8 @@ export interface Checker {
   sent(peer: PeerId, to: PeerId, frame: Uint8Array): void;
   /** A message is about to be handled. */
   heard(peer: PeerId, from: PeerId, frame: Uint8Array): void;
+  /** A kubelet calls its runtime. */
+  readonly called: CleanupOracle['called'];
   /** What a peer says of itself. */
   noted(note: Note): void;
   /** The peer has handled an event. */
@@ -83,6 +87,7 @@ export function createChecker(
   const matching = createMatchingOracle(report, log, diskOf), gossip = createGossipOracle(report, nowMs);
   const nameOf = (peer: PeerId): string => diskOf.get(peer)?.name ?? peer;
   const fields = createFieldsOracle(report, nameOf), ownership = createOwnershipOracle(report, history);
+  const cleanup = createCleanupOracle(report);
   /** By the term in which it was committed: the last entry. */
   const committedIn = new Map<number, { readonly index: number; readonly term: number }>();
 
@@ -116,6 +121,7 @@ export function createChecker(
     scheduling.applied(history.state, entry, command, applied);
     fields.applied(command, applied.changes);
     ownership.applied(history.state, command, applied.changes);
+    cleanup.applied(history.state, applied.changes);
   }
 
   function find(first: PeerId, index: number, term: number): Entry | null {
@@ -182,7 +188,7 @@ export function createChecker(
   }
 
   return {
-    history, containers, clients, watches, gossip,
+    history, containers, clients, watches, gossip, called: cleanup.called,
     election: {
       ...election,
       wiped(peer) {

@@ -1,0 +1,97 @@
+// Mutants of the controllers and the kubelet.
+
+import type { Mutant } from './mutant.ts';
+
+const controllers: readonly Mutant[] = [
+  {
+    name: 'ownership-lost', area: 'controllers', oracle: 'converges',
+    what: 'a ReplicaSet is made by one command and given its owner by the next: a crash between loses it',
+    edits: [
+      {
+        file: 'actors/controllers/deployment.ts', find: 'createOp(resources.replicaSets, set),\n    ...(next',
+        replace: 'createOp(resources.replicaSets, { ...set, metadata: { ...set.metadata, ownerReferences: [] } }),'
+          + '\n  ];\n  const second = [\n    { op: \'update\', key: keyOf(resources.replicaSets, set), object: set },'
+          + '\n    ...(next',
+      },
+      {
+        file: 'actors/controllers/deployment.ts', find: '  ];\n  return { steps: [{ ops, notes }] };',
+        replace: '  ];\n  return { steps: [{ ops, notes }, { ops: second }] };',
+      },
+      {
+        file: 'actors/controllers/claim.ts',
+        find: 'if (leaving || matches === (controller !== null)',
+        replace: 'if (leaving || matches || matches === (controller !== null)',
+      },
+    ],
+    draw: { classes: ['crash', 'partition', 'slow-disk', 'pause', 'links'] },
+  },
+  {
+    name: 'missed-delete', area: 'controllers', oracle: 'converges',
+    what: 'an owner\'s deletion that no collector saw as it happened is never made up for',
+    edits: [{
+      file: 'actors/controllers/garbage.ts',
+      find: 'allKeys: (state) => resourceTable.flatMap((resource) =>',
+      replace: 'allKeys: (state) => (resourceTable.length > 0 ? [] : resourceTable).flatMap((resource) =>',
+    }],
+    draw: { classes: ['crash', 'partition', 'pause', 'power'] },
+  },
+  {
+    name: 'adoption-ignores-uid', area: 'controllers', oracle: 'converges',
+    what: 'what a selector matches is taken for one\'s own, whoever controls it',
+    edits: [{
+      file: 'actors/controllers/claim.ts',
+      find: 'if (controller !== null && controller.uid !== owner.metadata.uid) continue;',
+      replace: 'if (controller !== null && controller.uid !== owner.metadata.uid\n'
+        + '      && !matchesSelector(selector, object.metadata.labels)) continue;',
+    }],
+    draw: { classes: ['crash', 'partition'] },
+  },
+  {
+    name: 'finalizer-removed-early', area: 'controllers', oracle: 'clean-up-first',
+    what: 'a namespace is let go once its content was asked to go, not once it is gone',
+    edits: [{
+      file: 'actors/controllers/namespace.ts', find: 'if (content.length === 0) return leave(namespace);',
+      replace: 'if (content.length >= 0) return leave(namespace);',
+    }],
+    draw: { classes: ['crash', 'partition', 'runtime', 'containers'] },
+  },
+  {
+    name: 'controllers-fight', area: 'controllers', oracle: 'silence',
+    what: 'one controller takes away what another puts there, for ever',
+    edits: [{
+      file: 'actors/controllers/replicaset.ts',
+      find: `  if (!sameContent(set.status ?? {}, status)) {
+    steps.push({ ops: [updateOp(resources.replicaSets, set, { ...set, status })] });`,
+      replace: `  const { 'deployment.kubernetes.io/revision': foreign, ...annotations } = set.metadata.annotations ?? {};
+  if (foreign !== undefined || !sameContent(set.status ?? {}, status)) {
+    const metadata = { ...set.metadata, annotations };
+    steps.push({ ops: [updateOp(resources.replicaSets, set, { ...set, metadata, status })] });`,
+    }],
+    draw: { minutes: 1, classes: ['crash', 'partition'] },
+  },
+];
+
+const kubelet: readonly Mutant[] = [
+  {
+    name: 'two-containers-after-restart', area: 'controllers', oracle: 'one-live-container',
+    what: 'a kubelet that starts again does not look at what runs already',
+    edits: [{
+      file: 'actors/kubelet/kubelet.ts',
+      find: 'for (const pod of found) run(pod, ofPod(pod.metadata.uid, sandboxes, containers));',
+      replace: 'for (const pod of found) run(pod, { sandboxes: [], containers: [] });',
+    }],
+    draw: { classes: ['crash', 'partition'], chaosOnly: true },
+  },
+  {
+    name: 'terminated-pod-admitted', area: 'controllers', oracle: 'ended-stays-ended',
+    what: 'a pod that the state has as ended is run again by a kubelet that finds nothing of it',
+    edits: [{
+      file: 'actors/pod/facts.ts',
+      find: "if (pod.status?.phase === 'Succeeded' || pod.status?.phase === 'Failed') context.finished = true;",
+      replace: 'void context.finished;',
+    }],
+    draw: { classes: ['crash', 'power', 'containers', 'partition'] },
+  },
+];
+
+export const controllerMutants: readonly Mutant[] = [...controllers, ...kubelet];
