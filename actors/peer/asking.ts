@@ -4,7 +4,7 @@
 // What always holds: it believes only a member that it knows, whose state is newer than the one in which it
 // is a member itself; while it asks one member, it is there for all others.
 
-import type { PeerId } from '../../cluster/ids.ts';
+import type { Index, PeerId } from '../../cluster/ids.ts';
 import { revision } from '../../cluster/ids.ts';
 import { limits } from '../../cluster/limits.ts';
 import type { LogMember } from '../../cluster/log/types.ts';
@@ -23,6 +23,8 @@ export interface AskingHooks {
   /** The others, if this peer is a member, there is no leader, and none of them seems alive; else none. */
   lost(): readonly LogMember[];
   sendJoin(to: PeerId, message: JoinMessage): void;
+  /** Up to where this peer knows that it is a member. */
+  knownTo(): Index;
   /** `asked` is another now. */
   changed(): void;
   /** This peer is no member any more. */
@@ -55,8 +57,8 @@ export function createAsking(core: Core, hooks: AskingHooks): Asking {
   return {
     dialled(address, peer) {
       if (asked === null || address !== asked.address) return;
-      if (peer === asked.id) hooks.sendJoin(peer, { type: 'ask', revision: core.state.revision });
-      else over();
+      if (peer !== asked.id) return over();
+      hooks.sendJoin(peer, { type: 'ask', revision: revision(hooks.knownTo()) });
     },
     disconnected(peer) { if (peer === asked?.id) over(); },
     message(from, message) {

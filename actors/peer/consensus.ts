@@ -63,6 +63,8 @@ export interface Consensus {
   durable(): Index;
   /** The log has come as far as when a door let this peer in; before, it tells of times that are over. */
   isCaughtUp(): boolean;
+  /** Up to here at least this peer knows its membership: by its state, or by the word of a door. */
+  knownTo(): Index;
   /** The entries that a member asked for by repair. */
   entriesFrom(first: Index, bytesMax: number): CommittedRange | 'compacted';
   termAt(index: Index): Term | null;
@@ -216,6 +218,7 @@ export function createConsensus(core: Core, recovery: LogRecovery, hooks: Consen
     describe: () => describe(log, core.now()),
     durable: () => log.durable.index,
     isCaughtUp: () => isCaughtUp(log),
+    knownTo: () => toIndex(Math.max(core.state.revision, log.votesFrom)),
     entriesFrom: (first, bytesMax) => log.entries.committedFrom(first, bytesMax),
     termAt: (index) => log.entries.termAt(index),
     snapshotNow,

@@ -285,7 +285,7 @@ function joinMembership(hub: Hub): void {
   hub.asking = createAsking(core, {
     lost: () => (isLost(hub) ? hub.known.filter(({ id }) => id !== core.self)
       .map((member) => ({ ...member, addresses: addressesOf(hub.seen, member) })) : []),
-    sendJoin, changed: () => announceMembers(hub),
+    sendJoin, knownTo: () => hub.consensus.knownTo(), changed: () => announceMembers(hub),
     removed: () => core.defer(() => hub.hooks.stop(leftReason)),
   });
   hub.joining = createJoining(core, {
