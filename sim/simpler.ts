@@ -84,8 +84,21 @@ export function plainer(plan: FaultPlan, failedAtMs: number): FaultPlan[] {
   return candidates.filter((candidate) => JSON.stringify(candidate) !== before);
 }
 
-/** Healed right after the last fault, or what broke before. */
+/** Faults that end when it has failed, all or one; healed right after the last fault, or what broke before. */
 function shorter(plan: FaultPlan, failedAtMs: number): FaultPlan[] {
+  const { faults } = plan;
+  const cut = (fault: Fault): Fault => {
+    const { atMs, forMs } = fault, neededMs = Math.ceil(failedAtMs) - atMs;
+    return neededMs > 0 && neededMs < forMs ? { ...fault, forMs: neededMs } : fault;
+  };
+  return [
+    { ...plan, faults: faults.map(cut) },
+    ...faults.map((_, at) => ({ ...plan, faults: faults.map((each, n) => (n === at ? cut(each) : each)) })),
+    ...healedSooner(plan, failedAtMs),
+  ];
+}
+
+function healedSooner(plan: FaultPlan, failedAtMs: number): FaultPlan[] {
   const { healMs, faults } = plan;
   const overMs = Math.max(0, ...faults.map(({ atMs, forMs }) => atMs + forMs));
   const wantedMs = Math.ceil(Math.max(overMs, failedAtMs < healMs ? failedAtMs : 0) + marginMs);
