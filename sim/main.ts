@@ -5,6 +5,7 @@ import { Command } from 'commander';
 import { BadInput } from './artefact.ts';
 import { campaignCommand } from './cli/campaign.ts';
 import { checkCommand } from './cli/check.ts';
+import { mutantsCommand } from './cli/mutants.ts';
 import { replayCommand } from './cli/replay.ts';
 import { runCommand } from './cli/run.ts';
 import { shrinkCommand } from './cli/shrink.ts';
@@ -33,7 +34,9 @@ Examples
 // Whoever read the output may be gone: `sim run --trace | head`.
 for (const out of [process.stdout, process.stderr]) out.on('error', () => process.exit());
 
-const commands = [swarmCommand, replayCommand, shrinkCommand, checkCommand, campaignCommand];
+const commands = [
+  swarmCommand, replayCommand, shrinkCommand, checkCommand, campaignCommand, mutantsCommand,
+];
 add(runCommand(), { isDefault: true });
 for (const make of commands) add(make());
 add(new Command('worker').description('serve another process').action(serve), { hidden: true });
