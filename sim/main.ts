@@ -7,6 +7,7 @@ import { campaignCommand } from './cli/campaign.ts';
 import { checkCommand } from './cli/check.ts';
 import { mutantsCommand } from './cli/mutants.ts';
 import { replayCommand } from './cli/replay.ts';
+import { reportCommand } from './cli/report.ts';
 import { runCommand } from './cli/run.ts';
 import { shrinkCommand } from './cli/shrink.ts';
 import { swarmCommand } from './cli/swarm.ts';
@@ -26,6 +27,7 @@ Examples
   sim swarm --seeds 1..1000 --workers 2 --save-failures failures
   sim replay failures/seed-7.json --trace             the same run again, a line per event
   sim shrink failures/seed-7.json                     fewer faults, users and peers that still fail
+  sim report failures/seed-7.json --out seed-7.html   a page: who said what to whom, and what led to the failure
 `)
   .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'sim: ')) })
   .showHelpAfterError('(--help lists commands and flags)')
@@ -35,7 +37,7 @@ Examples
 for (const out of [process.stdout, process.stderr]) out.on('error', () => process.exit());
 
 const commands = [
-  swarmCommand, replayCommand, shrinkCommand, checkCommand, campaignCommand, mutantsCommand,
+  swarmCommand, replayCommand, shrinkCommand, reportCommand, checkCommand, campaignCommand, mutantsCommand,
 ];
 add(runCommand(), { isDefault: true });
 for (const make of commands) add(make());
