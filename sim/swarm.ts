@@ -17,6 +17,8 @@ export interface SwarmOptions {
   readonly canary: Canary | null;
   readonly draw: (seed: number) => FaultPlan;
   readonly startWorker: () => Worker;
+  /** Ends it: seeds under way are given up and not counted. */
+  readonly signal?: AbortSignal;
   readonly onResult: (result: SeedResult, progress: Progress) => void;
 }
 
@@ -48,7 +50,7 @@ export interface SwarmResult {
 }
 
 export async function runSwarm(options: SwarmOptions): Promise<SwarmResult> {
-  const { seeds, of, workers, keepGoing, canary, draw, startWorker, onResult } = options;
+  const { seeds, of, workers, keepGoing, canary, draw, startWorker, signal, onResult } = options;
   const failures = new Map<string, number[]>();
   const queue = seeds[Symbol.iterator]();
   let done = 0, failed = 0, simulatedMs = 0, events = 0, stopping = false;
@@ -68,10 +70,15 @@ export async function runSwarm(options: SwarmOptions): Promise<SwarmResult> {
 
   async function lane(): Promise<void> {
     let worker = startWorker();
+    signal?.addEventListener('abort', () => {
+      stopping = true;
+      worker.stop();
+    });
     try {
       for (let next = queue.next(); next.done !== true && !stopping; next = queue.next()) {
         const plan = draw(next.value);
         const result = await runSeed(worker, next.value, { plan, canary });
+        if (signal?.aborted === true) return;
         if (result.outcome === null) {
           worker.stop();
           worker = startWorker();

@@ -38,9 +38,16 @@ export interface Worker {
   stop(): void;
 }
 
+/** A run that takes this much longer than what it simulates, and a minute, has no end. */
+const slownessMax = 4, startMsMax = 60_000;
+
+/** How long a run of that plan may take in real time, before it is given up. */
+export const patienceMs = ({ minutes, boundMs }: Pick<FaultPlan, 'minutes' | 'boundMs'>): number =>
+  startMsMax + slownessMax * (minutes * 60_000 + boundMs);
+
 export interface WorkerOptions {
   readonly launch: Launch;
-  /** A job that takes longer costs the worker its life; real time. */
+  /** A job that takes longer than this costs the worker its life; real time. */
   readonly limitMs?: number;
   /** What is started; a test may have another. */
   readonly file?: string;
@@ -63,7 +70,7 @@ type Reply = { readonly done: Outcome | Recording } | { readonly error: string }
 
 interface Waiting { done(reply: Outcome | Recording): void; fail(error: Error): void }
 
-export function startWorker({ launch, limitMs = Infinity, file = mainFile }: WorkerOptions): Worker {
+export function startWorker({ launch, limitMs: fixedMs, file = mainFile }: WorkerOptions): Worker {
   const child = fork(file, ['worker'], {
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'], serialization: 'advanced',
     execArgv: [...launch.execArgv], env: launch.env,
@@ -89,8 +96,8 @@ export function startWorker({ launch, limitMs = Infinity, file = mainFile }: Wor
   function ask(request: Request): Promise<Outcome | Recording> {
     return new Promise((finish, fail) => {
       if (lost !== null) return fail(lost);
-      const timer = limitMs === Infinity ? undefined
-        : setTimeout(() => lose('stuck', `no end after ${Math.round(limitMs / 1000)} s`), limitMs);
+      const limitMs = fixedMs ?? patienceMs(request.job.plan);
+      const timer = setTimeout(() => lose('stuck', `no end after ${Math.round(limitMs / 1000)} s`), limitMs);
       waiting = {
         done(reply) {
           clearTimeout(timer);
@@ -122,6 +129,8 @@ export function serve(): void {
     }
     process.send?.(reply);
   });
+  // Ctrl-C reaches every process of a terminal: whoever started this one decides what becomes of it.
+  process.on('SIGINT', () => undefined);
   // Whoever started it is gone: nobody waits for the rest.
   process.on('disconnect', () => process.exit(0));
 }

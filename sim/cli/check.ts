@@ -8,7 +8,7 @@ import { compareRuns } from '../determinism.ts';
 import type { Recorder, Verdict } from '../determinism.ts';
 import { launchWith } from '../launch.ts';
 import type { Launch } from '../launch.ts';
-import { startWorker } from '../worker.ts';
+import { JobLost, startWorker } from '../worker.ts';
 import type { Worker } from '../worker.ts';
 import { draw, drawFlags, drawText, range, share, workersOption } from './options.ts';
 import type { DrawFlags } from './options.ts';
@@ -40,13 +40,18 @@ async function check(flags: CheckFlags): Promise<void> {
   const line = createProgressLine();
   let done = 0, different = 0, events = 0;
   const lane = async (): Promise<void> => {
-    const used = startWorker({ launch });
+    let used = startWorker({ launch });
     try {
       for (const seed of queue) {
         const job = { plan: draw(seed, flags), canary: flags.canary ?? null };
-        const verdict = await compareRuns(job, recorderOf(used), fresh(launch));
+        const verdict = await compareOrLose(job, recorderOf(used), fresh(launch));
         done += 1;
-        if (verdict.same) events += verdict.events;
+        if ('lost' in verdict) {
+          different += 1;
+          line.print(`seed ${seed} (${drawText(flags)}): a worker ${verdict.lost}`);
+          used.stop();
+          used = startWorker({ launch });
+        } else if (verdict.same) events += verdict.events;
         else {
           different += 1;
           line.print(differenceText(`seed ${seed} (${drawText(flags)})`, verdict));
@@ -63,6 +68,18 @@ async function check(flags: CheckFlags): Promise<void> {
   console.log(`${done} seeds run twice, ${different} differ, ${events} events the same in `
     + durationText(performance.now() - startedMs));
   process.exitCode = different > 0 ? 1 : 0;
+}
+
+/** A run without an end, or that ends its process, is no run that can be compared. */
+async function compareOrLose(
+  ...runs: Parameters<typeof compareRuns>
+): Promise<Verdict | { readonly lost: string }> {
+  try {
+    return await compareRuns(...runs);
+  } catch (error) {
+    if (!(error instanceof JobLost)) throw error;
+    return { lost: `${error.how}: ${error.message}` };
+  }
 }
 
 const recorderOf = (worker: Worker): Recorder => (job, window) => worker.record(job, window);

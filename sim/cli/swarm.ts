@@ -26,8 +26,8 @@ export interface SwarmFlags extends DrawFlags {
 export const partVariable = 'JOB_COMPLETION_INDEX';
 /** Of a campaign. */
 export const partsMax = 100_000;
-/** A run that takes this much longer than what it simulates, and a minute, has no end. */
-const slownessMax = 4, startMsMax = 60_000;
+/** As shells have it: 128 and the number of SIGINT. */
+const interruptedCode = 130;
 /** Of a failure's message, what is printed at once. */
 const messageLinesMax = 6;
 /** Without a terminal, a line each so many seeds. */
@@ -56,10 +56,13 @@ export async function swarm(flags: SwarmFlags): Promise<void> {
   const [from, to] = partOf(flags, process.env[partVariable]);
   const progress = createProgressLine();
   const origin = provenance(), launch = await launchWith(flags.mutant ?? null);
+  const interruption = new AbortController();
+  // What was counted by then is worth knowing.
+  process.once('SIGINT', () => interruption.abort());
   const result = await runSwarm({
     seeds: seedsBetween(from, to), of: to - from + 1, workers: flags.workers,
     keepGoing: flags.keepGoing === true, canary: flags.canary ?? null, draw: (seed) => draw(seed, flags),
-    startWorker: () => startWorker({ launch, limitMs: startMsMax + slownessMax * flags.minutes * 60_000 }),
+    startWorker: () => startWorker({ launch }), signal: interruption.signal,
     onResult(each, sums) {
       if (each.failure !== null) {
         progress.print(failureText(each.seed, each.failure, flags));
@@ -70,7 +73,7 @@ export async function swarm(flags: SwarmFlags): Promise<void> {
   });
   progress.end();
   console.log(sumsText(result, to - from + 1, performance.now() - startedMs));
-  process.exitCode = result.failures.size > 0 ? 1 : 0;
+  process.exitCode = result.failures.size > 0 ? 1 : interruption.signal.aborted ? interruptedCode : 0;
 }
 
 /** The seeds of this part; there may be none, where there are fewer seeds than parts. */

@@ -180,6 +180,16 @@ test('a seed that its worker does not survive is a failure, and another worker g
   assert.is(started, 5);
 });
 
+test('a swarm that is interrupted counts what was done, and nothing that was under way', async () => {
+  const interruption = new AbortController();
+  const { result } = await swarmOf({ 3: 'silence' }, {
+    signal: interruption.signal,
+    onResult: (_, { done }) => { if (done === 5) interruption.abort(); },
+  });
+  assert.is(result.done, 5);
+  assert.equal(Object.fromEntries(result.failures), { silence: [3] });
+});
+
 test('the parts of a campaign hold every seed once', () => {
   for (const [to, parts] of [[100, 7], [3, 5], [1_000_000, 999]] as const) {
     let next = 1;
