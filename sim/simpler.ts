@@ -103,7 +103,9 @@ function healedSooner(plan: FaultPlan, failedAtMs: number): FaultPlan[] {
   const overMs = Math.max(0, ...faults.map(({ atMs, forMs }) => atMs + forMs));
   const wantedMs = Math.ceil(Math.max(overMs, failedAtMs < healMs ? failedAtMs : 0) + marginMs);
   if (wantedMs >= healMs) return [];
-  return [{ ...plan, healMs: wantedMs, minutes: Math.min(plan.minutes, Math.ceil((wantedMs + 1) / 6_000) / 10) }];
+  // In tenths of a minute, the next that is more.
+  const minutes = Math.min(plan.minutes, Math.ceil((wantedMs + 1) / 6_000) / 10);
+  return [{ ...plan, healMs: wantedMs, minutes }];
 }
 
 /** Each list of whom a fault strikes: what it holds, and the plan with less of it. */

@@ -11,7 +11,12 @@ export interface ProgressLine {
 }
 
 /** What progress needs of a terminal or a file. */
-export interface Output { readonly isTTY?: boolean; readonly columns?: number; write(text: string): unknown }
+export interface Output {
+  readonly isTTY?: boolean;
+  /** 0 where a terminal does not know. */
+  readonly columns?: number;
+  write(text: string): unknown;
+}
 
 const clear = '\r\u001b[K';
 const barCells = 24, columnsDefault = 80;
@@ -21,7 +26,7 @@ export function createProgressLine(out: Output = process.stdout): ProgressLine {
   return {
     show(text, plain) {
       // A line that wraps could not be wiped out again.
-      if (live) out.write(`${clear}${text.slice(0, (out.columns ?? columnsDefault) - 1)}`);
+      if (live) out.write(`${clear}${text.slice(0, (out.columns || columnsDefault) - 1)}`);
       else if (plain !== null) out.write(`${plain}\n`);
     },
     print(text) { out.write(`${live ? clear : ''}${text}\n`); },
