@@ -10,6 +10,7 @@ import { setup } from 'xstate';
 import { unreachable } from '../cluster/assert.ts';
 import { revision } from '../cluster/ids.ts';
 import type { PeerId, Term } from '../cluster/ids.ts';
+import { limits } from '../cluster/limits.ts';
 import type { LogDescription } from '../cluster/log/log.ts';
 import type { DiskRecovery, PeerEvent, Ports } from '../cluster/ports.ts';
 import { createState } from '../cluster/state/state.ts';
@@ -142,13 +143,14 @@ export function createPeer(
 const firstToken = 0;
 
 /**
- * One more than the last run's. A peer with an empty disk may have had one before, under the same identity,
- * and others remember its incarnations and its commands: it begins at the time of day in milliseconds, for it
- * neither starts nor refutes rumours more often than once a millisecond for long.
+ * Above all that the last run said: a refutation leaves at once, and a crash may come before it is on disk.
+ * A peer with an empty disk may have had one before, under the same identity, and others remember its
+ * incarnations and its commands: it begins at the time of day in milliseconds, for it neither starts nor
+ * refutes rumours often enough to get ahead of it for long.
  */
 function incarnationAfter(recovery: DiskRecovery, wallMs: number): number {
   const before = Number(recovery.facts['incarnation'] ?? 0);
-  if (Number.isSafeInteger(before) && before > 0) return before + 1;
+  if (Number.isSafeInteger(before) && before > 0) return before + limits.refutationsUnsyncedMax;
   return Math.max(1, Math.floor(wallMs));
 }
 

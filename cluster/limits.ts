@@ -77,6 +77,8 @@ export const limits = {
   /** About 2.5 KB of either at most: one message fits a few packets. */
   rumoursPerMessage: 24,
   beatsPerMessage: 16,
+  /** Refutations that a peer makes while its disk has not synced the first: a new run begins above them. */
+  refutationsUnsyncedMax: 64,
   beatIntervalMs: 2_000,
   membersMax: 1_000,
   /** The leader collects committed entries this long before it publishes a batch. */

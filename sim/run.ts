@@ -11,6 +11,7 @@ import type { FaultPlan } from './faults.ts';
 import { startRounds } from './check/rounds.ts';
 import { scheduleCore } from './core.ts';
 import { injectFaults } from './inject.ts';
+import type { MarkCounts } from './marks.ts';
 import type { SimRequest } from './ports/clients.ts';
 import { createWorld } from './world.ts';
 import type { World, WorldOptions } from './world.ts';
@@ -26,6 +27,8 @@ export interface RunResult {
   readonly settledAfterMs: number | null;
   readonly entries: number;
   readonly messages: number;
+  /** Rare states that were reached, and how often. */
+  readonly marks: MarkCounts;
   readonly canary: Canary | null;
   /** Who used the cluster, by name. */
   readonly users: readonly string[];
@@ -63,7 +66,7 @@ export function runPlan(plan: FaultPlan, options: RunOptions = {}): RunResult {
   return {
     plan, violation: world.violation(), hash: world.hash(), events: world.events(), simulatedMs: heap.nowMs(),
     settledAfterMs: settledMs === null ? null : settledMs - plan.healMs, entries: checker.history.applied(),
-    messages: world.network.stats().sent, canary: options.canary ?? null, users, world,
+    marks: checker.marks.counts(), messages: world.network.stats().sent, canary: options.canary ?? null, users, world,
   };
 }
 

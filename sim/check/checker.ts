@@ -29,6 +29,8 @@ import { createLogOracle, entryOn, holds } from './log.ts';
 import type { DiskView } from './log.ts';
 import { createMatchingOracle } from './matching.ts';
 import { createMembershipOracle } from './membership.ts';
+import { createMarks } from '../marks.ts';
+import type { Marks } from '../marks.ts';
 import type { Note } from '../ports/trace.ts';
 import type { Report } from './oracle.ts';
 import { createOwnershipOracle } from './ownership.ts';
@@ -52,6 +54,10 @@ export interface Checker {
   readonly clients: ClientsOracle;
   readonly watches: WatchOracle;
   readonly gossip: GossipOracle;
+  /** Rare states that were reached. */
+  readonly marks: Marks;
+  /** A machine has come that was not there at the beginning. */
+  added(disk: DiskView): void;
   /** A peer starts with what its disk gave back. */
   opened(peer: PeerId, recovery: LogRecovery): void;
   wrote(peer: PeerId, write: DiskWrite): void;
@@ -72,8 +78,9 @@ interface Seen {
 }
 
 export function createChecker(
-  report: Report, disks: readonly DiskView[], nowMs: () => number = () => 0,
+  report: Report, first: readonly DiskView[], nowMs: () => number = () => 0,
 ): Checker {
+  const disks = [...first];
   const election = createElectionOracle(report);
   const log = createLogOracle(report);
   const history = createHistory(report);
@@ -86,6 +93,8 @@ export function createChecker(
   const lease = createLeaseOracle(report), changes = createChangesOracle(report, log);
   const matching = createMatchingOracle(report, log, diskOf), gossip = createGossipOracle(report, nowMs);
   const nameOf = (peer: PeerId): string => diskOf.get(peer)?.name ?? peer;
+  const marks = createMarks(election.leaderOf);
+  let committedMembers: readonly LogMember[] = [];
   const fields = createFieldsOracle(report, nameOf), ownership = createOwnershipOracle(report, history);
   const cleanup = createCleanupOracle(report);
   /** By the term in which it was committed: the last entry. */
@@ -110,18 +119,28 @@ export function createChecker(
           + `${there.join(', ') || 'nobody'}; voters: ${peer.log().voters.join(', ')}`);
       }
       membership.committed(entry);
-      judge(entry, history.take(entry));
+      const applied = history.take(entry);
+      judge(entry, applied);
+      marks.applied(applied, entry.term, peer.log().term);
       committedIn.set(peer.log().term, { index, term });
     }
   }
 
   function judge(entry: Entry, applied: Applied): void {
     const command = entry.kind === 'command' ? decodeCommand(entry.data) : null;
+    if (entry.kind === 'config') judgeMembers(entry);
     if (command === null || isRefusal(command)) return;
     scheduling.applied(history.state, entry, command, applied);
     fields.applied(command, applied.changes);
     ownership.applied(history.state, command, applied.changes);
     cleanup.applied(history.state, applied.changes);
+  }
+
+  function judgeMembers({ data }: Entry): void {
+    const members = decodeMembers(data);
+    if (isRefusal(members)) return;
+    marks.members(members, committedMembers);
+    committedMembers = members;
   }
 
   function find(first: PeerId, index: number, term: number): Entry | null {
@@ -188,7 +207,7 @@ export function createChecker(
   }
 
   return {
-    history, containers, clients, watches, gossip, called: cleanup.called,
+    history, containers, clients, watches, gossip, marks, called: cleanup.called,
     election: {
       ...election,
       wiped(peer) {
@@ -196,10 +215,21 @@ export function createChecker(
         promises.wiped(peer);
         matching.wiped(peer);
         gossip.wiped(peer);
+        marks.wiped(peer, seen.get(peer)?.voters.includes(peer) === true);
       },
     },
+    added(disk) {
+      disks.push(disk);
+      diskOf.set(disk.id, disk);
+    },
     opened(peer, recovery) {
+      // An empty disk is another disk: that it knows of no term is for the oracle of terms.
+      if (isEmpty(recovery)) {
+        promises.wiped(peer);
+        matching.wiped(peer);
+      }
       matching.opened(peer, recovery);
+      marks.opened(peer, recovery, (index) => log.termAt(peer, index));
       log.opened(peer, recovery);
       election.restarted(peer, recovery.hard);
       membership.opened(peer);
@@ -212,6 +242,7 @@ export function createChecker(
     wrote(peer, write) {
       matching.wrote(peer, write);
       log.wrote(peer, write);
+      marks.wrote(write);
       promises.wrote(peer, write);
       membership.wrote(peer, write);
       changes.wrote(peer, write);
@@ -221,6 +252,7 @@ export function createChecker(
       if (kind === frameKinds.gossip) return gossip.sent(peer, frame);
       if (kind !== frameKinds.log) return;
       matching.sent(peer, to, frame);
+      marks.sent(frame);
       const [type] = logNumbers(frame, 1) ?? [];
       // Entries and chunks are large, and no promises.
       if (type === logTypes.append || type === logTypes.snapshot) return;
@@ -232,9 +264,13 @@ export function createChecker(
       if (message.message.granted) election.voted(peer, message.message.term, to);
     },
     heard(peer, from, frame) {
+      marks.heard(nameOf(peer), frame);
       if (kindOf(frame) === frameKinds.log) matching.heard(peer, from, frame);
     },
-    noted: gossip.noted,
+    noted(note) {
+      gossip.noted(note);
+      marks.noted(note);
+    },
     after(peer) {
       const now = peer.log(), state = peer.state(), before = present(seen.get(peer.id), peer.name);
       if (now.term !== before.term || now.role !== before.role || now.voters !== before.voters) {
@@ -247,6 +283,7 @@ export function createChecker(
       if (now.commit !== before.commit || state.revision !== before.revision) {
         advanced(peer, now, state, before);
       }
+      marks.moved(peer.id, now, before);
       membership.after(peer.id, peer.name, now, (index) => log.termAt(peer.id, index));
       lease.after(peer.name, now);
       const { role, term, commit: upTo, voters, members } = now;
@@ -254,6 +291,9 @@ export function createChecker(
     },
   };
 }
+
+const isEmpty = ({ hard, snapshot, entries }: LogRecovery): boolean =>
+  hard.term === 0 && snapshot.index === 0 && entries.length === 0;
 
 /** The voters that a config entry puts in force. */
 function votersIn({ kind, data }: Entry): readonly (readonly PeerId[])[] {

@@ -1,0 +1,159 @@
+// Rare states that a campaign must have met, or it has shown less than it seems to: each with a name, each
+// recognised from what the world tells anyway: notes of peers, their messages, roles, writes, and what entries
+// did to the state. After FoundationDB's `TEST` macros and the `sometimes` of Antithesis.
+//
+// What always holds: recognising changes nothing in a run and judges nothing. A mark whose state can't come
+// about any more, because the core has changed, is taken out of the list: a campaign that misses one fails.
+
+import type { PeerId } from '../cluster/ids.ts';
+import type { LogDescription } from '../cluster/log/log.ts';
+import type { LogMember, LogRecovery, LogRole } from '../cluster/log/types.ts';
+import type { DiskWrite } from '../cluster/ports.ts';
+import type { Applied, Change } from '../cluster/state/types.ts';
+import { frameKinds, kindOf, logNumbers, logTypes } from './check/frames.ts';
+import { markOfChange } from './marks/objects.ts';
+import { markOfNote } from './marks/notes.ts';
+import { marks } from './marks/names.ts';
+import type { MarkName } from './marks/names.ts';
+import type { Note } from './ports/trace.ts';
+
+export { marks };
+export type { MarkName };
+
+export type MarkCounts = Readonly<Partial<Record<MarkName, number>>>;
+
+export interface Marks {
+  /** For states that are known where they come about. */
+  reach(name: MarkName): void;
+  /** How often each was reached; those that never were are not there. */
+  counts(): MarkCounts;
+  noted(note: Note): void;
+  sent(frame: Uint8Array): void;
+  /** By the peer of this name. */
+  heard(name: string, frame: Uint8Array): void;
+  wrote(write: DiskWrite): void;
+  /** `termAt`: of what the peer had written before it stopped. */
+  opened(peer: PeerId, recovery: LogRecovery, termAt: (index: number) => number | null): void;
+  wiped(peer: PeerId, wasVoter: boolean): void;
+  /** After an event, if anything of this changed. */
+  moved(peer: PeerId, now: LogDescription, before: Before): void;
+  /** The first to apply it leads in `term`, or follows who does. */
+  applied(applied: Applied, entryTerm: number, term: number): void;
+  /** A membership is committed, after the one before it. */
+  members(now: readonly LogMember[], before: readonly LogMember[]): void;
+}
+
+export interface Before { readonly role: string; readonly term: number }
+
+/** Types of repair's messages by their number on the wire. */
+const repairTypes = { range: 1, 'snapshot-chunk': 3 } as const;
+
+export function createMarks(leaderOf: (term: number) => PeerId | null): Marks {
+  const counts = new Map<MarkName, number>();
+  const reach = (name: MarkName): void => { counts.set(name, (counts.get(name) ?? 0) + 1); };
+  /** Where the piece of a snapshot came from that each peer heard last. */
+  const source = new Map<string, 'append' | 'repair'>();
+  /** What a peer believes of another. */
+  const beliefs = new Map<string, string>();
+  const emptied = new Map<PeerId, boolean>();
+  const leases = new Map<PeerId, number>();
+  const leaders = new Map<PeerId, number>();
+
+  function changedRole(peer: PeerId, now: LogDescription, before: Before): void {
+    const { role, term } = now, was = before.role as LogRole;
+    if (was === 'candidate' && role === 'candidate' && leaderOf(before.term) === null) reach('split-vote');
+    if (was === 'candidate' && role === 'follower') reach('candidate-gives-way');
+    if (was === 'pre-candidate' && role === 'follower' && term === before.term) reach('pre-vote-in-vain');
+    if (was === 'leader' && role !== 'leader') {
+      if (now.lastIndex > now.commit) reach('leader-deposed-with-uncommitted-entries');
+      if (term === before.term) reach('leader-steps-down-without-quorum');
+    }
+    if (role === 'leader') leaders.set(peer, term);
+    else leaders.delete(peer);
+    if (role === 'leader' && leaders.size > 1) reach('two-leaders-of-different-terms');
+  }
+
+  function checkLease(peer: PeerId, { role, term, lease }: LogDescription): void {
+    if (role !== 'leader') leases.delete(peer);
+    else if (lease) leases.set(peer, term);
+    else if (leases.get(peer) === term) {
+      leases.delete(peer);
+      reach('lease-runs-out');
+    }
+  }
+
+  return {
+    reach,
+    counts: () => Object.fromEntries([...counts].sort(([a], [b]) => (a < b ? -1 : 1))),
+    noted(note) {
+      if (note.area === 'gossip' && note.what === 'liveness') believed(note);
+      if (note.area === 'state' && note.what === 'installed') {
+        reach(source.get(note.peer) === 'repair' ? 'snapshot-by-repair' : 'snapshot-by-append');
+      }
+      const name = markOfNote(note);
+      if (name !== null) reach(name);
+    },
+    sent(frame) {
+      const [type, , third] = kindOf(frame) === frameKinds.log ? logNumbers(frame, 3) ?? [] : [];
+      if (type === logTypes['timeout-now']) reach('leadership-transferred');
+      else if (type === logTypes['append-reply'] && third === 0) reach('append-refused');
+    },
+    heard(name, frame) {
+      const kind = kindOf(frame);
+      if (kind === frameKinds.log && frame[3] === logTypes.snapshot) source.set(name, 'append');
+      if (kind !== frameKinds.repair) return;
+      if (frame[3] === repairTypes.range) reach('gap-repaired-from-a-member');
+      else if (frame[3] === repairTypes['snapshot-chunk']) source.set(name, 'repair');
+    },
+    wrote({ truncateAfter }) {
+      if (truncateAfter !== undefined) reach('entries-given-up');
+    },
+    opened(peer, { entries, snapshot, hard }, termAt) {
+      const last = entries.at(-1) ?? snapshot;
+      leases.delete(peer);
+      leaders.delete(peer);
+      if (termAt(last.index + 1) !== null) reach('writes-lost-in-a-crash');
+      if (last.term > hard.term) reach('write-torn-before-its-term');
+    },
+    wiped(peer, wasVoter) { emptied.set(peer, wasVoter); },
+    moved(peer, now, before) {
+      if (now.role !== before.role || now.term !== before.term) changedRole(peer, now, before);
+      checkLease(peer, now);
+      const wasVoter = emptied.get(peer);
+      if (wasVoter === undefined || !now.members.some(({ id }) => id === peer)) return;
+      emptied.delete(peer);
+      reach(wasVoter ? 'wiped-voter-readmitted' : 'wiped-learner-readmitted');
+    },
+    members(now, before) {
+      for (const { id, voter } of before) {
+        const next = now.find((each) => each.id === id);
+        if (next === undefined) reach('member-taken-out');
+        else if (next.voter !== voter) reach(voter ? 'voter-demoted' : 'voter-promoted');
+      }
+    },
+    applied({ outcome, duplicate, changes }, entryTerm, term) {
+      if (entryTerm < term) reach('committed-in-a-later-term');
+      if (duplicate) reach('command-recognised-as-duplicate');
+      else if (!outcome.ok) {
+        const { reason } = outcome.refusal;
+        if (reason === 'Fenced') reach('command-fenced-off');
+        else if (reason === 'Conflict') reach('command-lost-a-race');
+        else if (reason === 'TooOld') reach('command-too-old');
+      }
+      for (const change of changes) note(change);
+    },
+  };
+
+  function believed({ peer, fields }: Note): void {
+    const who = `${peer} of ${String(fields['peer'])}`, was = beliefs.get(who), { status } = fields;
+    beliefs.set(who, String(status));
+    if (status !== 'alive') return;
+    if (was === 'suspect') reach('suspicion-refuted');
+    else if (was === 'dead') reach('death-refuted');
+  }
+
+  function note(change: Change): void {
+    const name = markOfChange(change);
+    if (name !== null) reach(name);
+  }
+}
