@@ -27,7 +27,7 @@ Examples
   sim swarm --seeds 1..1000 --workers 2 --save-failures failures
   sim replay failures/seed-7.json --trace             the same run again, a line per event
   sim shrink failures/seed-7.json                     fewer faults, users and peers that still fail
-  sim report failures/seed-7.json --out seed-7.html   a page: who said what to whom, and what led to the failure
+  sim report failures/seed-7.json --out seed-7.html   a page: who said what to whom, and what led to it
 `)
   .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'sim: ')) })
   .showHelpAfterError('(--help lists commands and flags)')

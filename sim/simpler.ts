@@ -84,7 +84,7 @@ export function plainer(plan: FaultPlan, failedAtMs: number): FaultPlan[] {
   return candidates.filter((candidate) => JSON.stringify(candidate) !== before);
 }
 
-/** Faults that end when it has failed, all or one; healed right after the last fault, or what broke before. */
+/** Faults that end when it has failed, all or one; healed right after the last, or after what broke. */
 function shorter(plan: FaultPlan, failedAtMs: number): FaultPlan[] {
   const { faults } = plan;
   const cut = (fault: Fault): Fault => {

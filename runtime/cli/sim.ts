@@ -6,6 +6,8 @@ import { constants } from 'node:os';
 import { extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
+/** Exit codes from here on say which signal ended a process. */
+const signalBase = 128;
 const passedOn = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 /** The exit code. As shells have it, 128 and the signal's number where one ended it. */
@@ -21,6 +23,8 @@ export async function sim(args: readonly string[]): Promise<number> {
   }
   return new Promise((done, fail) => {
     child.on('error', fail);
-    child.on('close', (code, signal) => done(code ?? 128 + (signal === null ? 0 : constants.signals[signal])));
+    child.on('close', (code, signal) => {
+      done(code ?? signalBase + (signal === null ? 0 : constants.signals[signal]));
+    });
   });
 }
