@@ -1,6 +1,7 @@
 #!/usr/bin/env -S node --disable-warning=ExperimentalWarning --max-semi-space-size=8
 // The command line: `shoal start|join|token|status|leave|recover|dev|sim`. Flags and help here, the doing in
-// the siblings. What runs peers is read in only by the commands that do: the others answer three times as fast.
+// the siblings. What runs peers is read in only by the commands that do: the others answer three times as
+// fast.
 // What always holds: exit code 0 done, 1 failed (with one line that says why), 2 called wrongly.
 
 import { Command, InvalidArgumentError, Option } from 'commander';
