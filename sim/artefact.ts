@@ -11,6 +11,7 @@ import { isCanary } from './canary.ts';
 import type { Canary } from './canary.ts';
 import { oracles } from './check/oracle.ts';
 import type { Violation } from './check/oracle.ts';
+import { checkPlan, PlanError } from './faults/check.ts';
 import type { FaultPlan } from './faults.ts';
 
 export interface Artefact {
@@ -149,32 +150,13 @@ function readJson(path: string): unknown {
 
 /** What keeps it from being a plan that a world can run; null if nothing does. */
 function wrongWithPlan(plan: Readonly<Record<string, unknown>>): string | null {
-  if (plan['version'] !== 1) return `its version is ${JSON.stringify(plan['version'])}, not 1`;
-  const isCount = (value: unknown): boolean => Number.isSafeInteger(value) && (value as number) >= 0;
-  for (const name of ['seed', 'healMs', 'boundMs']) {
-    if (!isCount(plan[name])) return `"${name}" is no whole number`;
+  try {
+    checkPlan(plan);
+    return null;
+  } catch (error) {
+    if (error instanceof PlanError) return error.message;
+    throw error;
   }
-  const { peers, minutes, faults, clocks, users } = plan;
-  if (!isCount(peers) || (peers as number) < 1) return '"peers" is no number of peers';
-  if (typeof minutes !== 'number' || !(minutes > 0)) return '"minutes" is no number of minutes';
-  for (const name of ['links', 'disks', 'logBounds']) {
-    if (!isRecord(plan[name])) return `"${name}" is missing`;
-  }
-  if (!Array.isArray(plan['classes'])) return '"classes" is no list';
-  if (!Array.isArray(clocks) || clocks.length !== peers) return '"clocks" does not have one for each peer';
-  if (users !== undefined && !Array.isArray(users)) return '"users" is no list';
-  if (!Array.isArray(faults)) return '"faults" is no list';
-  const bad = faults.findIndex((fault: unknown) => !isFault(fault, peers as number));
-  return bad < 0 ? null : `fault ${bad + 1} has no kind, no time, or a peer that is not there`;
-}
-
-function isFault(fault: unknown, peers: number): boolean {
-  if (!isRecord(fault)) return false;
-  const { kind, atMs, forMs, peer, peers: several } = fault;
-  const isPeer = (value: unknown): boolean =>
-    Number.isSafeInteger(value) && (value as number) >= 1 && (value as number) <= peers;
-  return typeof kind === 'string' && typeof atMs === 'number' && typeof forMs === 'number'
-    && (peer === undefined || isPeer(peer)) && (!Array.isArray(several) || several.every(isPeer));
 }
 
 function wrongWithRecord(value: Readonly<Record<string, unknown>>): string | null {

@@ -1,11 +1,14 @@
 // Carries a plan's faults out in a world, each at its time, and takes it back when it is over.
 // What always holds: after `healMs` nothing of any fault is left, but that who was asked to leave may still
-// be on its way; a machine that several faults keep down starts when the last of them is over.
+// be on its way, and who lost its disk may still be joining; a machine that several faults keep down starts
+// when the last of them is over; a fault ends on the machine that it began on, whoever is in its place then.
 
-import type { PeerId } from '../cluster/ids.ts';
-import type { Fault, FaultOf, FaultPlan, LinkName } from './faults.ts';
+import { unreachable } from '../cluster/assert.ts';
+import type { Fault, FaultOf } from './faults.ts';
 import { bringBack, takeOut } from './leaving.ts';
-import { jumpClock } from './machine.ts';
+import { changesOf } from './links.ts';
+import { destroy, mayLeave, misdirect, replace, rot, wipe } from './losing.ts';
+import { driftOf, jumpClock } from './machine.ts';
 import type { Machine } from './machine.ts';
 import { noFaults } from './ports/containers.ts';
 import { diskFailure } from './world.ts';
@@ -13,105 +16,171 @@ import type { World } from './world.ts';
 
 /** Schedules every fault of the world's plan. */
 export function injectFaults(world: World): void {
-  const { heap, plan } = world;
-  const active = new Set<Fault>();
-  for (const fault of plan.faults) {
-    heap.at(fault.atMs, () => {
-      active.add(fault);
-      begin(world, fault, active);
-    });
-    heap.at(fault.atMs + fault.forMs, () => {
-      active.delete(fault);
-      end(world, fault, active);
-    });
-  }
+  for (const fault of world.plan.faults) world.heap.at(fault.atMs, () => injectNow(world, fault));
 }
 
-/** One fault at once, for scenarios. It ends after `forMs`. */
-export function injectNow(world: World, fault: FaultPlan['faults'][number]): void {
-  const { heap } = world;
-  const active = new Set<Fault>([fault]);
-  begin(world, fault, active);
-  heap.at(heap.nowMs() + fault.forMs, () => {
-    active.delete(fault);
-    end(world, fault, active);
-  });
+/** One fault at once. It ends after `forMs`. */
+export function injectNow(world: World, fault: Fault): void {
+  const { heap } = world, nowMs = heap.nowMs();
+  const end = begin(world, fault);
+  for (const ms of changesOf(fault)) heap.at(nowMs + ms, () => world.layLinks());
+  heap.at(nowMs + fault.forMs, end);
 }
 
-function begin(world: World, fault: Fault, active: ReadonlySet<Fault>): void {
+/** Takes it back. */
+type End = () => void;
+
+const nothing: End = () => undefined;
+
+function begin(world: World, fault: Fault): End {
   switch (fault.kind) {
-    case 'partition': case 'links': case 'clog': return layNetwork(world, active);
-    case 'crash': case 'power': {
-      for (const peer of fault.peers) {
-        world.machine(peer).holds += 1;
-        world.crash(peer, fault.kind === 'power');
-      }
-      return;
+    case 'partition': case 'ring': case 'links': case 'clog': case 'flap': case 'swizzle': {
+      const { inForce, heap } = world;
+      inForce.set(fault, heap.nowMs());
+      world.layLinks();
+      return () => {
+        inForce.delete(fault);
+        world.layLinks();
+      };
     }
-    case 'pause': return world.pause(fault.peer);
-    case 'slow-disk': return world.machine(fault.peer).disk.setConditions(fault.conditions);
-    case 'disk-fails': {
+    case 'crash': case 'power': {
+      const ends = fault.peers.map((peer) => hold(world, peer));
+      for (const peer of fault.peers) world.crash(peer, fault.kind === 'power');
+      return () => { for (const end of ends) end(); };
+    }
+    case 'crash-within': return setFuse(world, fault);
+    case 'pause': {
+      world.pause(fault.peer);
+      return () => world.resume(fault.peer);
+    }
+    case 'slow-disk': case 'disk-fails': case 'full-disk': case 'rot': case 'misdirect': case 'wipe':
+      return harmDisk(world, fault);
+    case 'clock-jump': return setClock(world, fault);
+    case 'clock-rate': return setRate(world, fault);
+    case 'runtime': case 'runtime-down': case 'containers': return harmRuntime(world, fault);
+    case 'late': return hold(world, fault.peer);
+    case 'leave': {
       const machine = world.machine(fault.peer);
-      if (machine.life !== null) machine.disk.failNextSync(diskFailure);
-      machine.holds += 1;
-      return;
+      if (!mayLeave(world, machine)) return nothing;
+      takeOut(world, fault.peer);
+      return () => { if (world.machine(fault.peer) === machine) bringBack(world, fault.peer); };
     }
-    case 'clock-jump': return setClock(world, fault.peer, fault.skewMs);
-    case 'runtime': return world.machine(fault.peer).host.setFaults(fault.faults);
-    case 'runtime-down': return world.machine(fault.peer).host.setUp(false);
-    case 'containers': return harmContainers(world, fault);
-    case 'leave': return takeOut(world, fault.peer);
+    case 'replace':
+      return destroy(world, fault.peer) ? () => replace(world, fault, () => world.layLinks()) : nothing;
+    default: return unreachable(fault);
   }
 }
 
-function end(world: World, fault: Fault, active: ReadonlySet<Fault>): void {
-  switch (fault.kind) {
-    case 'partition': case 'links': case 'clog': return layNetwork(world, active);
-    case 'crash': case 'power': {
-      for (const peer of fault.peers) release(world, peer);
-      return;
-    }
-    case 'pause': return world.resume(fault.peer);
-    case 'slow-disk': return world.machine(fault.peer).disk.setConditions(world.plan.disks);
-    case 'disk-fails':
-      // A failure that no sync has met yet must not outlive the fault.
-      world.crash(fault.peer);
-      return release(world, fault.peer);
-    case 'clock-jump': return setClock(world, fault.peer, 0);
-    case 'runtime': return world.machine(fault.peer).host.setFaults(noFaults);
-    case 'runtime-down': return world.machine(fault.peer).host.setUp(true);
-    case 'containers': return;
-    case 'leave': return bringBack(world, fault.peer);
-  }
-}
-
-function release(world: World, peer: number): void {
-  world.machine(peer).holds -= 1;
-  world.start(peer);
-}
-
-/** The network as all faults in force together have it. */
-function layNetwork({ network, machines }: World, active: ReadonlySet<Fault>): void {
-  const idOf = (number: number): PeerId => (machines[number - 1] as Machine).id;
-  const each = (links: readonly LinkName[], lay: (from: PeerId, to: PeerId) => void): void => {
-    for (const [from, to] of links) lay(idOf(from), idOf(to));
-  };
-  network.heal();
-  for (const fault of active) {
-    if (fault.kind === 'partition') {
-      for (const a of fault.a) for (const b of fault.b) network.partition(idOf(a), idOf(b), fault.direction);
-    } else if (fault.kind === 'links') {
-      each(fault.links, (from, to) => network.lay(from, to, { conditions: fault.conditions }));
-    } else if (fault.kind === 'clog') {
-      each(fault.links, (from, to) => network.clog(from, to));
-    }
-  }
-}
-
-function setClock(world: World, peer: number, skewMs: number): void {
+/** Keeps a machine down, or down once it is; the end lets it start. */
+function hold(world: World, peer: number): End {
   const machine = world.machine(peer);
-  machine.wallJumpMs = skewMs;
-  if (machine.life !== null) jumpClock(machine, machine.life.clock, world.plan);
+  machine.holds += 1;
+  return () => {
+    machine.holds -= 1;
+    if (world.machine(peer) === machine) world.start(peer);
+  };
+}
+
+/** One at a time is set on a machine: while one is, others come to nothing. */
+function setFuse(world: World, { peer, port, calls }: FaultOf<'crash-within'>): End {
+  const machine = world.machine(peer);
+  if (machine.burnt !== null) return nothing;
+  let release = nothing;
+  machine.fuse.set(port, calls);
+  machine.burnt = () => { release = hold(world, peer); };
+  return () => {
+    machine.fuse.unset();
+    machine.burnt = null;
+    release();
+  };
+}
+
+type DiskKind = 'slow-disk' | 'disk-fails' | 'full-disk' | 'rot' | 'misdirect' | 'wipe';
+
+function harmDisk(world: World, fault: FaultOf<DiskKind>): End {
+  const machine = world.machine(fault.peer), { disk } = machine;
+  switch (fault.kind) {
+    case 'slow-disk': {
+      disk.setConditions(fault.conditions);
+      return () => disk.setConditions(world.plan.disks);
+    }
+    case 'disk-fails': {
+      if (machine.life !== null) disk.failNextSync(diskFailure, fault.keeps ?? false);
+      const release = hold(world, fault.peer);
+      // A failure that no sync has met yet must not outlive the fault.
+      return () => {
+        stop(world, machine);
+        release();
+      };
+    }
+    case 'full-disk': {
+      disk.setRoom(fault.roomBytes);
+      return () => disk.setRoom(null);
+    }
+    case 'rot': {
+      rot(world, fault);
+      return fault.where === 'write' ? () => restart(world, machine) : hold(world, fault.peer);
+    }
+    case 'misdirect': {
+      misdirect(world, fault);
+      return () => restart(world, machine);
+    }
+    case 'wipe': {
+      wipe(world, fault.peer, fault.power);
+      return hold(world, fault.peer);
+    }
+    default: return unreachable(fault);
+  }
+}
+
+function stop(world: World, machine: Machine): void {
+  if (world.machine(machine.number) === machine) world.crash(machine.number);
+}
+
+/** What is on the disk is read again. */
+function restart(world: World, machine: Machine): void {
+  stop(world, machine);
+  if (world.machine(machine.number) === machine) world.start(machine.number);
+}
+
+function setClock(world: World, { peer, skewMs }: FaultOf<'clock-jump'>): End {
+  const machine = world.machine(peer);
+  const set = (ms: number): void => {
+    machine.wallJumpMs = ms;
+    if (machine.life !== null) jumpClock(machine, machine.life.clock, world.plan);
+  };
+  set(skewMs);
+  return () => set(0);
+}
+
+function setRate(world: World, { peer, driftPpm }: FaultOf<'clock-rate'>): End {
+  const machine = world.machine(peer);
+  const set = (ppm: number | null): void => {
+    machine.driftPpm = ppm;
+    machine.life?.clock.setDrift(driftOf(machine, world.plan));
+  };
+  set(driftPpm);
+  return () => set(null);
+}
+
+function harmRuntime(world: World, fault: FaultOf<'runtime' | 'runtime-down' | 'containers'>): End {
+  const { host } = world.machine(fault.peer);
+  switch (fault.kind) {
+    case 'runtime': {
+      host.setFaults(fault.faults);
+      return () => host.setFaults(noFaults);
+    }
+    case 'runtime-down': {
+      host.setUp(false);
+      if (fault.containers === 'die') host.powerOff();
+      return () => host.setUp(true);
+    }
+    case 'containers': {
+      harmContainers(world, fault);
+      return nothing;
+    }
+    default: return unreachable(fault);
+  }
 }
 
 function harmContainers(world: World, { peer, oneIn, how }: FaultOf<'containers'>): void {

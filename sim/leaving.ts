@@ -7,6 +7,7 @@ import { objectKey } from '../cluster/ids.ts';
 import { resources } from '../cluster/api/objects.ts';
 import { get } from '../cluster/state/query.ts';
 import { createRandom, hash32 } from '../cluster/random.ts';
+import { empty } from './losing.ts';
 import type { Machine } from './machine.ts';
 import type { World } from './world.ts';
 
@@ -38,23 +39,22 @@ export function takeOut(world: World, number: number): void {
 export function bringBack(world: World, number: number): void {
   const { heap } = world;
   const machine = world.machine(number);
-  if (!machine.leaves) return;
+  if (!machine.leaves || machine.replaced) return;
   // Who has asked and not heard may be heard yet: that must not be taken for a wish to have it out again.
   if (machine.asked > 0 || !isOut(world, machine)) {
     heap.at(heap.nowMs() + lookEveryMs, () => bringBack(world, number));
     return;
   }
   world.crash(number, true);
-  machine.disk.wipe();
   machine.leaves = false;
   if (machine.left) machine.holds -= 1;
   machine.left = false;
-  world.checker.election.wiped(machine.id);
+  empty(world, machine);
   world.start(number);
 }
 
 /** A leader knows no such member, and the committed state has no Node of it. */
-function isOut({ machines, checker }: World, { id, name }: Machine): boolean {
+export function isOut({ machines, checker }: World, { id, name }: Machine): boolean {
   const leader = machines.find(({ life }) => {
     const log = life?.peer.log();
     return log?.role === 'leader' && log.ready;

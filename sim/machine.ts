@@ -18,6 +18,8 @@ import type { Canary } from './canary.ts';
 import { spoilDisk } from './canary.ts';
 import type { Checker } from './check/checker.ts';
 import type { FaultPlan } from './faults.ts';
+import { createFuse, fused } from './fuse.ts';
+import type { Fuse } from './fuse.ts';
 import type { SimScheduler } from './heap.ts';
 import { createClients } from './ports/clients.ts';
 import type { SimClients } from './ports/clients.ts';
@@ -38,13 +40,21 @@ export interface Machine {
   readonly number: number;
   readonly id: PeerId;
   readonly name: string;
+  /** What its Node says its address is. */
+  readonly hostIP: string;
   /** Where its peer listens from its next start on. */
   address: string;
   readonly disk: SimDisk;
   readonly host: SimHost;
   readonly traffic: SimTraffic;
+  /** Through which its process calls into the world. */
+  readonly fuse: Fuse;
+  /** Called when it has blown and the process is gone. */
+  burnt: (() => void) | null;
   /** How far ahead of its plan the wall clock is set just now. */
   wallJumpMs: number;
+  /** The rate of its clocks just now, where it is not that of its plan. */
+  driftPpm: number | null;
   /** Processes so far. */
   runs: number;
   /** Null while no process runs. */
@@ -57,6 +67,14 @@ export interface Machine {
   asked: number;
   /** It heard that it is out, and stopped: that keeps it down. */
   left: boolean;
+  /** Its disk was lost, and its peer has not caught up as a member since. */
+  forgot: boolean;
+  /** It is no founder and no first-time joiner any more: it joins through whoever is there. */
+  rejoins: boolean;
+  /** How often in a row its disk was found damaged. */
+  refusals: number;
+  /** Another machine takes its place for good. */
+  replaced: boolean;
   /** Outside the core that heals: it is down or cut off for good. */
   lost: boolean;
 }
@@ -84,6 +102,8 @@ export interface MachineWorld {
   readonly checker: () => Checker;
   readonly canary: Canary | null;
   readonly witness: Witness | null;
+  /** Where a peer dials to join that is not to join through the first: the address of some other member. */
+  doorOf(machine: Machine): string;
   /** To the life `run` of this machine, if that is the one that lives. */
   deliver(machine: Machine, run: number, event: PeerEvent): void;
 }
@@ -95,17 +115,26 @@ const token = { id: 'simula', secret: 'abcdefghijklmnop' } as const;
 /** Long after any skewed clock. */
 const tokenExpiryMs = Date.UTC(2100, 0, 1);
 
-export function createMachine(world: MachineWorld, number: number): Machine {
+/**
+ * `generation`: how many machines were in this place before. Each has an identity, addresses and fates of its
+ * own; the name is the same unless another is given.
+ */
+export function createMachine(
+  world: MachineWorld, number: number, generation = 0, name = `peer-${number}`,
+): Machine {
   const { plan, scheduler } = world;
-  const seed = hash32(plan.seed, number, 0x6d61);
-  const name = `peer-${number}`;
+  const seed = generation === 0 ? hash32(plan.seed, number, 0x6d61)
+    : hash32(plan.seed, number, 0x6d61, generation);
+  const hostIP = `10.0.${generation}.${number}`;
+  const id = peerId(`12D3Sim${number}${generation === 0 ? '' : `r${generation}`}`);
   const machine: Machine = {
-    number, id: peerId(`12D3Sim${number}`), name, address: `10.0.0.${number}:7400`, wallJumpMs: 0,
+    number, id, name, hostIP, address: `${hostIP}:7400`, wallJumpMs: 0, driftPpm: null,
+    fuse: createFuse(), burnt: null,
     disk: createDisk(scheduler, seed, plan.disks),
     host: createSimHost({
       schedule: (ms, work) => { scheduler.at(scheduler.nowMs() + ms, work); },
       wallMs: () => Math.floor(worldEpochMs + scheduler.nowMs()),
-      random: createRandom(seed), addressPrefix: `10.244.${number}`,
+      random: createRandom(seed), addressPrefix: `10.${244 + generation}.${number}`,
       observe(what, container) {
         const { containers, history } = world.checker();
         if (what === 'started') containers.started(name, container, history.state);
@@ -113,7 +142,8 @@ export function createMachine(world: MachineWorld, number: number): Machine {
         else containers.lost(container);
       },
     }),
-    traffic: createTraffic(), runs: 0, life: null, holds: 0, leaves: false, asked: 0, left: false, lost: false,
+    traffic: createTraffic(), runs: 0, life: null, holds: 0, leaves: false, asked: 0, left: false,
+    lost: false, forgot: false, rejoins: generation > 0, refusals: 0, replaced: false,
   };
   return machine;
 }
@@ -128,7 +158,9 @@ export function boot(world: MachineWorld, machine: Machine): void {
   const { port: disk, recovery } = machine.disk.open(deliver);
   const found = foundingRecovery(machine, recovery);
   world.checker().opened(id, found.log);
+  machine.fuse.renew();
   const clock = createClock(scheduler, deliver, plan.clocks[number - 1]);
+  clock.setDrift(driftOf(machine, plan));
   jumpClock(machine, clock, plan);
   const clients = createClients(scheduler, hash32(plan.seed, number, run), `${name}/${run}`, deliver);
   const containers = createSimContainers({ host: machine.host, deliver });
@@ -144,7 +176,8 @@ export function boot(world: MachineWorld, machine: Machine): void {
     stopped: null,
     peer: undefined as unknown as Peer,
   } satisfies Life as { -readonly [K in keyof Life]: Life[K] };
-  life.peer = createPeer(ports, configOf(machine, plan), found,
+  const calls = fused(ports, machine.fuse);
+  life.peer = createPeer(calls, configOf(machine, plan, () => world.doorOf(machine)), found,
     (event) => follow(world, machine, life, event));
   machine.life = life;
   world.witness?.started(number);
@@ -164,13 +197,22 @@ export function halt(world: MachineWorld, machine: Machine): void {
   machine.disk.crash();
 }
 
+/** The rate of the machine's clocks, as its plan and its faults have it. */
+export const driftOf = ({ number, driftPpm }: Machine, { clocks }: FaultPlan): number =>
+  driftPpm ?? clocks[number - 1]?.driftPpm ?? 0;
+
 export function jumpClock(machine: Machine, clock: SimClock, plan: FaultPlan): void {
   clock.setWallSkew((plan.clocks[machine.number - 1]?.wallSkewMs ?? 0) + machine.wallJumpMs);
 }
 
 function follow(world: MachineWorld, machine: Machine, life: Life, event: Lifecycle): void {
+  // What it does when it is dead already, it does not do.
+  if (machine.fuse.blown) return;
   switch (event.type) {
-    case 'joining': case 'caught-up': case 'durable': return;
+    case 'joining': case 'durable': return;
+    case 'caught-up':
+      machine.forgot = false;
+      return;
     case 'member':
       life.member = true;
       return;
@@ -182,22 +224,25 @@ function follow(world: MachineWorld, machine: Machine, life: Life, event: Lifecy
   }
 }
 
-/** The first peer's disk is empty only before the cluster exists: it founds it. */
-function foundingRecovery({ number, id, name, address }: Machine, recovery: DiskRecovery): DiskRecovery {
+/** The first peer founds the cluster, while its disk is empty for the first time. */
+function foundingRecovery(machine: Machine, recovery: DiskRecovery): DiskRecovery {
+  const { number, id, name, address, rejoins } = machine;
   const { log } = recovery;
   const empty = log.hard.term === 0 && log.entries.length === 0 && log.snapshot.index === 0;
-  if (number !== 1 || !empty) return recovery;
+  if (number !== 1 || rejoins || !empty) return recovery;
   return { ...recovery, log: bootstrapRecovery({ id, name, addresses: [address], voter: true }) };
 }
 
-function configOf({ number, name }: Machine, { logBounds }: FaultPlan): PeerConfig {
+function configOf(machine: Machine, { logBounds }: FaultPlan, door: () => string): PeerConfig {
+  const { number, name, rejoins, hostIP } = machine;
+  const founds = number === 1 && !rejoins;
   const { metadata, type, data } = secretFromToken(token, tokenExpiryMs);
   return {
-    name: nodeName(name), hostIP: `10.0.0.${number}`, apiPort: 6443, version: 'v1.36.0',
+    name: nodeName(name), hostIP, apiPort: 6443, version: 'v1.36.0',
     capacity: machineCapacity,
     labels: { 'kubernetes.io/hostname': name }, nodeInfo: {}, logBounds,
-    join: number === 1 ? null : { address: '10.0.0.1:7400', token: `${token.id}.${token.secret}` },
-    founding: number !== 1 ? [] : [{
+    join: founds ? null : { address: door(), token: `${token.id}.${token.secret}` },
+    founding: !founds ? [] : [{
       resource: 'core/secrets', namespace: metadata.namespace, name: metadata.name, type, data,
     }],
   };

@@ -5,6 +5,7 @@ import { decodeFeed, decodeMessage, isRefusal } from '../cluster/wire.ts';
 import { oracles } from './check/oracle.ts';
 import { faultClasses } from './faults.ts';
 import type { Fault, FaultPlan, LinkName } from './faults.ts';
+import type { LinkConditions } from './ports/network/conditions.ts';
 import { noteText } from './ports/trace.ts';
 import type { Note } from './ports/trace.ts';
 import type { RunResult } from './run.ts';
@@ -21,7 +22,7 @@ export function planText(plan: FaultPlan): string {
     `  links: ${links.delay} ${links.delayMsMin} to ${links.delayMsMax} ms; `
       + `disks sync in ${disks.syncMsMin} to ${disks.syncMsMax} ms`,
     `  log: ${wordsOf(plan.logBounds) || 'the bounds of a real one'}`,
-    ...plan.users === undefined ? [] : [`  users: only ${plan.users.join(', ') || 'none'}`],
+    ...plan.users === undefined ? [] : [`  users: ${plan.users.join(', ') || 'none'}`],
     ...plan.clocks.flatMap(({ driftPpm, wallSkewMs }, i) => (driftPpm === 0 && wallSkewMs === 0 ? []
       : [`  peer-${i + 1}: clock ${driftPpm} ppm fast, wall clock ${wallSkewMs} ms ahead`])),
     ...faults.map((fault) =>
@@ -36,22 +37,45 @@ export function faultText(fault: Fault): string {
       const arrow = { 'both': '⇹', 'a-to-b': '↛', 'b-to-a': '↚' }[fault.direction];
       return `partition ${fault.a.join(' ')} ${arrow} ${fault.b.join(' ')}`;
     }
-    case 'links': {
-      const { delay, delayMsMin, delayMsMax } = fault.conditions;
-      const { lossPpm, duplicatePpm, reorderPpm, reorderMsMax } = fault.conditions;
-      return `links ${linksText(fault.links)}: ${delay} ${delayMsMin} to ${delayMsMax} ms, `
-        + `loss ${percent(lossPpm)}, twice ${percent(duplicatePpm)}, `
-        + `late ${percent(reorderPpm)} by up to ${reorderMsMax} ms`;
-    }
+    case 'ring': return `ring ${fault.order.join(fault.oneWay ? ' → ' : ' – ')}`;
+    case 'links': return `links ${linksText(fault.links)}: ${conditionsText(fault.conditions)}`;
     case 'clog': return `clog ${linksText(fault.links)}`;
+    case 'flap':
+      return `flap ${linksText(fault.links)}: down for ${fault.downMs} of ${fault.everyMs} ms`;
+    case 'swizzle':
+      return `swizzle ${fault.clogs.join(' ')}, open ${fault.opens.join(' ')}, every ${fault.everyMs} ms`;
     case 'crash': case 'power': return `${fault.kind} ${fault.peers.join(' ')}`;
-    case 'pause': case 'disk-fails': case 'runtime-down': case 'leave': return `${fault.kind} ${fault.peer}`;
+    case 'crash-within': {
+      const calls = fault.port === 'any' ? 'calls' : `calls to ${fault.port}`;
+      return `crash-within ${fault.peer}: after ${fault.calls} ${calls} of an event`;
+    }
+    case 'pause': case 'disk-fails': case 'leave': case 'late': return `${fault.kind} ${fault.peer}`;
     case 'slow-disk': return `slow-disk ${fault.peer}: up to ${fault.conditions.syncMsMax} ms a sync`;
+    case 'full-disk': return `full-disk ${fault.peer}: ${fault.roomBytes} bytes are left`;
+    case 'rot': return `rot ${fault.peer}: ${fault.where} at ${percent(fault.atPpm)}`;
+    case 'misdirect': return `misdirect ${fault.peer}: to ${percent(fault.atPpm)}`;
+    case 'wipe': return `wipe ${fault.peer}${fault.power ? ', and its containers die' : ''}`;
     case 'clock-jump': return `clock-jump ${fault.peer}: ${fault.skewMs} ms`;
-    case 'runtime':
-      return `runtime ${fault.peer}: ${wordsOf(fault.faults)}`;
+    case 'clock-rate': return `clock-rate ${fault.peer}: ${fault.driftPpm} ppm fast`;
+    case 'runtime': return `runtime ${fault.peer}: ${wordsOf(fault.faults)}`;
+    case 'runtime-down':
+      return `runtime-down ${fault.peer}${fault.containers === 'die' ? ', and its containers die' : ''}`;
     case 'containers': return `containers ${fault.peer}: ${fault.how}, one in ${fault.oneIn}`;
+    case 'replace': return `replace ${fault.peer}, under ${fault.name === 'same' ? 'its' : 'another'} name`;
   }
+}
+
+function conditionsText(conditions: LinkConditions): string {
+  const { delay, delayMsMin, delayMsMax, bytesPerSecond, queueBytesMax } = conditions;
+  const { lossPpm, duplicatePpm, reorderPpm, reorderMsMax } = conditions;
+  return [
+    `${delay} ${delayMsMin} to ${delayMsMax} ms`,
+    ...lossPpm === 0 ? [] : [`loss ${percent(lossPpm)}`],
+    ...duplicatePpm === 0 ? [] : [`twice ${percent(duplicatePpm)}`],
+    ...reorderPpm === 0 ? [] : [`late ${percent(reorderPpm)} by up to ${reorderMsMax} ms`],
+    ...bytesPerSecond === undefined ? [] : [`${bytesPerSecond} bytes a second`],
+    ...queueBytesMax === undefined ? [] : [`${queueBytesMax} bytes may wait`],
+  ].join(', ');
 }
 
 const wordsOf = (numbers: object): string =>

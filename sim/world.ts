@@ -11,12 +11,17 @@ import { spoilState } from './canary.ts';
 import type { Canary } from './canary.ts';
 import { createChecker } from './check/checker.ts';
 import type { Checker } from './check/checker.ts';
+import type { DiskView } from './check/log.ts';
 import type { Report, Violation } from './check/oracle.ts';
-import type { FaultPlan } from './faults.ts';
+import type { Fault, FaultPlan } from './faults.ts';
 import { createHeap } from './heap.ts';
 import type { SimHeap } from './heap.ts';
+import { createLinkLayer } from './links.ts';
+import { doorOf, refused } from './losing.ts';
 import { boot, createMachine, halt } from './machine.ts';
 import type { Life, Machine, MachineWorld } from './machine.ts';
+import { DiskDamage } from './ports/disk/damage.ts';
+import { diskFull } from './ports/disk.ts';
 import type { Ears, SimRequest } from './ports/clients.ts';
 import { createNetwork } from './ports/network.ts';
 import type { SimNetwork } from './ports/network.ts';
@@ -33,6 +38,12 @@ export interface World {
   /** In order of their numbers. */
   readonly machines: readonly Machine[];
   machine(number: number): Machine;
+  /** Another machine is in this place from now on, not started yet; null: under a name of its own. */
+  replace(number: number, name: string | null): Machine;
+  /** The faults in force, and since when. */
+  readonly inForce: Map<Fault, number>;
+  /** Lays the network as the faults in force have it now. */
+  layLinks(): void;
   /** Starts the process of a machine, if none runs and no fault keeps it down. */
   start(number: number): void;
   /** Kills the process; with `power`, the machine's containers too. */
@@ -86,11 +97,12 @@ export function createWorld(plan: FaultPlan, options: WorldOptions = {}): World 
   };
   const inner: MachineWorld = {
     plan, scheduler: heap, network, trace, canary: options.canary ?? null, checker: () => checker,
-    deliver, witness,
+    deliver, witness, doorOf: (guest) => doorOf(world, guest),
   };
   const machines = Array.from({ length: plan.peers }, (_, i) => createMachine(inner, i + 1));
-  const checker = createChecker(report,
-    machines.map(({ id, name, disk }) => ({ id, name, get synced() { return disk.synced; } })), heap.nowMs);
+  const checker = createChecker(report, machines.map(viewOf), heap.nowMs);
+  const links = createLinkLayer(network, machines), inForce = new Map<Fault, number>();
+  let replacements = 0;
 
   function machine(number: number): Machine {
     const found = machines[number - 1];
@@ -109,7 +121,9 @@ export function createWorld(plan: FaultPlan, options: WorldOptions = {}): World 
     hash.add(heap.nowMs(), to.number, event);
     options.onEvent?.({ number: events, atMs: heap.nowMs(), peer: to.name, event });
     if (event.type === 'message') checker.heard(to.id, event.from, event.frame);
+    to.fuse.begin();
     guarded(to, () => life.peer.deliver(event));
+    if (to.fuse.blown) return burnt(to);
     if (life.stopped !== null) return stoppedItself(to, life, life.stopped);
     checker.after({ id: to.id, name: to.name, log: () => life.peer.log(), state: () => life.peer.state() });
     if (!spoiled && heap.nowMs() >= spoilAtMs && to.number === 1) spoiled = spoilState(life.peer.state());
@@ -119,6 +133,9 @@ export function createWorld(plan: FaultPlan, options: WorldOptions = {}): World 
     try {
       work();
     } catch (error) {
+      if (error instanceof DiskDamage) return refused(world, at, error);
+      // A process that is dead already can't break any more.
+      if (at.fuse.blown) return;
       const text = error instanceof Error ? error.stack ?? error.message : String(error);
       report('no-crash', `${at.name}: ${text}`);
     }
@@ -132,18 +149,36 @@ export function createWorld(plan: FaultPlan, options: WorldOptions = {}): World 
       at.left = true;
       return at.host.powerOff();
     }
-    const excused = reason === diskFailure || !life.member;
+    const excused = reason === diskFailure || reason === diskFull || !life.member;
     if (!excused) return report('no-crash', `${at.name} stopped: ${reason}`);
     heap.at(heap.nowMs() + restartMs, () => start(at.number));
   }
 
+  /** It died within an event. */
+  function burnt(at: Machine): void {
+    trace.port(at.name).event('machine', 'died within an event', {});
+    halt(inner, at);
+    at.burnt?.();
+  }
+
   function start(number: number): void {
     const one = machine(number);
-    if (one.life === null && one.holds === 0) guarded(one, () => boot(inner, one));
+    if (one.life !== null || one.holds > 0 || one.replaced) return;
+    guarded(one, () => boot(inner, one));
+    if (one.life !== null && one.fuse.blown) burnt(one);
   }
 
   const world: World = {
-    plan, heap, network, checker, trace, machines, machine, start, report,
+    plan, heap, network, checker, trace, machines, machine, start, report, inForce,
+    layLinks: () => links.lay(inForce, heap.nowMs()),
+    replace(number, name) {
+      assert(machine(number).life === null, `${machine(number).name} still runs`);
+      replacements += 1;
+      const next = createMachine(inner, number, replacements, name ?? `peer-${number}-${replacements}`);
+      machines[number - 1] = next;
+      checker.added(viewOf(next));
+      return next;
+    },
     crash(number, power = false) {
       const one = machine(number);
       halt(inner, one);
@@ -180,6 +215,9 @@ export function createWorld(plan: FaultPlan, options: WorldOptions = {}): World 
   witness?.began(world);
   return world;
 }
+
+const viewOf = ({ id, name, disk }: Machine): DiskView =>
+  ({ id, name, get synced() { return disk.synced; } });
 
 /** What a disk that fails by plan says. */
 export const diskFailure = 'simulated: the sync failed';

@@ -306,7 +306,8 @@ async function refusal(harness: DiskHarness): Promise<Error> {
 }
 
 /** In which file, where, and what to do. */
-const advice = new RegExp('^\\S+ is damaged at byte \\d+: .+\\. Nothing was changed\\. Keep a copy of (\\S+)\\. '
+const advice = new RegExp('^\\S+ is damaged at byte \\d+: .+\\. Nothing was changed\\. Keep a copy of '
+  + '(\\S+)\\. '
   + "Then restore \\1/log from a backup of this peer's, or remove \\1/log and let the peer come back as a "
   + 'learner with `shoal join ADDRESS --token T`\\.$');
 
