@@ -66,7 +66,8 @@ export function runPlan(plan: FaultPlan, options: RunOptions = {}): RunResult {
   return {
     plan, violation: world.violation(), hash: world.hash(), events: world.events(), simulatedMs: heap.nowMs(),
     settledAfterMs: settledMs === null ? null : settledMs - plan.healMs, entries: checker.history.applied(),
-    marks: checker.marks.counts(), messages: world.network.stats().sent, canary: options.canary ?? null, users, world,
+    marks: checker.marks.counts(), messages: world.network.stats().sent, canary: options.canary ?? null,
+    users, world,
   };
 }
 

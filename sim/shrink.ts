@@ -6,6 +6,7 @@
 
 import { ddmin } from './ddmin.ts';
 import type { FirstFailing } from './ddmin.ts';
+import { checkPlan, PlanError } from './faults/check.ts';
 import type { FaultPlan } from './faults.ts';
 import { lists, plainer, withoutPeer } from './simpler.ts';
 import type { Job, Outcome } from './worker.ts';
@@ -90,6 +91,7 @@ function createSearch({ job, outcome, run, lanes, runsMax, timeIsUp }: ShrinkOpt
   async function attempt(plan: FaultPlan): Promise<Outcome | null> {
     const key = JSON.stringify(plan), before = known.get(key);
     if (before !== undefined) return before;
+    if (!canBeRun(plan)) return null;
     if (runs >= runsMax || timeIsUp()) {
       over = true;
       return null;
@@ -128,6 +130,17 @@ function createSearch({ job, outcome, run, lanes, runsMax, timeIsUp }: ShrinkOpt
     among: (planOf) => (sublists) => firstFailing(sublists.map(planOf)),
   };
   return search;
+}
+
+/** What no hand could write is no answer: a late founder, say, where the one before it was taken out. */
+function canBeRun(plan: FaultPlan): boolean {
+  try {
+    checkPlan(plan);
+    return true;
+  } catch (error) {
+    if (error instanceof PlanError) return false;
+    throw error;
+  }
 }
 
 async function fewerFaults(search: Search): Promise<void> {

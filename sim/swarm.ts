@@ -5,6 +5,7 @@
 
 import type { Canary } from './canary.ts';
 import type { FaultPlan } from './faults.ts';
+import type { MarkCounts, MarkName } from './marks.ts';
 import { JobLost } from './worker.ts';
 import type { Job, Outcome, Worker } from './worker.ts';
 
@@ -47,12 +48,15 @@ export interface SwarmResult {
   readonly failures: ReadonlyMap<string, readonly number[]>;
   readonly simulatedMs: number;
   readonly events: number;
+  /** The sums of all runs; what none reached is not there. */
+  readonly marks: MarkCounts;
 }
 
 export async function runSwarm(options: SwarmOptions): Promise<SwarmResult> {
   const { seeds, of, workers, keepGoing, canary, draw, startWorker, signal, onResult } = options;
   const failures = new Map<string, number[]>();
   const queue = seeds[Symbol.iterator]();
+  const marks = new Map<MarkName, number>();
   let done = 0, failed = 0, simulatedMs = 0, events = 0, stopping = false;
 
   function take(result: SeedResult): void {
@@ -60,6 +64,9 @@ export async function runSwarm(options: SwarmOptions): Promise<SwarmResult> {
     done += 1;
     simulatedMs += outcome?.simulatedMs ?? 0;
     events += outcome?.events ?? 0;
+    for (const [name, count] of Object.entries(outcome?.marks ?? {}) as [MarkName, number][]) {
+      marks.set(name, (marks.get(name) ?? 0) + count);
+    }
     if (failure !== null) {
       failed += 1;
       failures.set(failure.by, [...failures.get(failure.by) ?? [], seed]);
@@ -92,7 +99,7 @@ export async function runSwarm(options: SwarmOptions): Promise<SwarmResult> {
 
   await Promise.all(Array.from({ length: Math.max(1, Math.min(workers, of)) }, lane));
   for (const found of failures.values()) found.sort((a, b) => a - b);
-  return { done, failures, simulatedMs, events };
+  return { done, failures, simulatedMs, events, marks: Object.fromEntries(marks) };
 }
 
 async function runSeed(worker: Worker, seed: number, job: Job): Promise<SeedResult> {

@@ -11,6 +11,7 @@ import type { Recording, Window } from './determinism.ts';
 import type { FaultPlan } from './faults.ts';
 import { mainFile } from './launch.ts';
 import type { Launch } from './launch.ts';
+import type { MarkCounts } from './marks.ts';
 import { runPlan } from './run.ts';
 
 export interface Job {
@@ -29,6 +30,8 @@ export interface Outcome {
   readonly elapsedMs: number;
   readonly events: number;
   readonly users: readonly string[];
+  /** Rare states, by how often they were reached. */
+  readonly marks: MarkCounts;
 }
 
 export interface Worker {
@@ -141,7 +144,7 @@ function answer({ job, window }: Request): Outcome | Recording {
 
 export function runJob({ plan, canary, untilMs }: Job): Outcome {
   const startedMs = performance.now();
-  const { violation, hash, simulatedMs, events, users } =
+  const { violation, hash, simulatedMs, events, users, marks } =
     runPlan(plan, { canary, ...untilMs === undefined ? {} : { untilMs } });
-  return { violation, hash, simulatedMs, events, users, elapsedMs: performance.now() - startedMs };
+  return { violation, hash, simulatedMs, events, users, marks, elapsedMs: performance.now() - startedMs };
 }

@@ -17,6 +17,7 @@ interface CampaignFlags extends DrawFlags {
   readonly image: string;
   readonly name: string;
   readonly workers: number;
+  readonly marks?: boolean;
 }
 
 const seedsDefault = [1, 100_000] as const;
@@ -36,6 +37,7 @@ export function campaignCommand(): Command {
     .option('--completions <n>', 'in how many parts, each a pod', integer(1, partsMax), 100)
     .option('--parallelism <n>', 'how many pods at a time', integer(1, partsMax), 10)
     .option('--image <image>', 'has `shoal` on its path', `shoal:${packageVersion().slice(1)}`)
+    .option('--marks', 'each part must reach every rare state')
     .option('--name <name>', 'of the Job', 'shoal-sim')
     .option(...workersOption))
     .action((flags: CampaignFlags) => { process.stdout.write(manifestText(flags)); });
@@ -55,7 +57,7 @@ export function manifestText(flags: CampaignFlags): string {
 }
 
 function manifest(flags: CampaignFlags): unknown {
-  const { name, completions, parallelism, image, seeds, workers } = flags;
+  const { name, completions, parallelism, image, seeds, workers, marks } = flags;
   const cpu = `${workers * cpuMilliPerWorker}m`, memory = `${workers * memoryMiPerWorker}Mi`;
   return {
     apiVersion: 'batch/v1', kind: 'Job', metadata: { name },
@@ -76,7 +78,8 @@ function manifest(flags: CampaignFlags): unknown {
             name: 'sim', image,
             command: [
               'shoal', 'sim', 'swarm', '--seeds', seeds.join('..'), '--parts', String(completions),
-              '--workers', String(workers), '--keep-going', ...drawText(flags).split(' '),
+              '--workers', String(workers), '--keep-going', ...marks === true ? ['--marks'] : [],
+              ...drawText(flags).split(' '),
             ],
             env: [{
               name: partVariable,

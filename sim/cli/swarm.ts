@@ -4,6 +4,8 @@ import { join } from 'node:path';
 import { Command, InvalidArgumentError } from 'commander';
 import { BadInput, provenance, writeArtefact } from '../artefact.ts';
 import type { Provenance } from '../artefact.ts';
+import { marks } from '../marks.ts';
+import type { MarkCounts, MarkName } from '../marks.ts';
 import { runSwarm } from '../swarm.ts';
 import type { Failure, Progress, SeedResult, SwarmResult } from '../swarm.ts';
 import { launchWith } from '../launch.ts';
@@ -18,6 +20,7 @@ export interface SwarmFlags extends DrawFlags {
   readonly workers: number;
   readonly keepGoing?: boolean;
   readonly saveFailures?: string;
+  readonly marks?: boolean;
   readonly parts?: number;
   readonly part?: number;
 }
@@ -40,6 +43,7 @@ export function swarmCommand(): Command {
     .option(...workersOption)
     .option('--keep-going', 'do not end at the first failure')
     .option('--save-failures <dir>', 'write an artefact for each failure: DIR/seed-N.json'))
+    .option('--marks', 'count rare states, and fail if one of them was never reached')
     .option('--parts <n>', 'run only one of N equal parts of the seeds', integer(1, partsMax))
     .option('--part <k>', `which one, from 0 (default: $${partVariable})`, part)
     .action(swarm);
@@ -73,7 +77,10 @@ export async function swarm(flags: SwarmFlags): Promise<void> {
   });
   progress.end();
   console.log(sumsText(result, to - from + 1, performance.now() - startedMs));
-  process.exitCode = result.failures.size > 0 ? 1 : interruption.signal.aborted ? interruptedCode : 0;
+  const missed = flags.marks === true ? neverReached(result.marks) : [];
+  if (flags.marks === true) console.log(marksText(result.marks));
+  const failed = result.failures.size > 0 || missed.length > 0;
+  process.exitCode = failed ? 1 : interruption.signal.aborted ? interruptedCode : 0;
 }
 
 /** The seeds of this part; there may be none, where there are fewer seeds than parts. */
@@ -128,8 +135,23 @@ function progressText(
   return [`${bar(done, of)} ${line} · ${speed}× · ${left} left`, done % plainEvery === 0 ? line : null];
 }
 
+const allMarks = Object.keys(marks).sort() as MarkName[];
+
+export const neverReached = (counts: MarkCounts): MarkName[] =>
+  allMarks.filter((name) => (counts[name] ?? 0) === 0);
+
+/** How often each rare state was reached, those that never were last, with what they are. */
+export function marksText(counts: MarkCounts): string {
+  const missed = neverReached(counts), reached = allMarks.filter((name) => !missed.includes(name));
+  return [
+    `${reached.length} of ${allMarks.length} marks reached`,
+    ...reached.map((name) => `${String(counts[name]).padStart(9)}  ${name}`),
+    ...missed.map((name) => `    never  ${name}: ${marks[name]}`),
+  ].join('\n');
+}
+
 export function sumsText(
-  { done, failures, simulatedMs, events }: SwarmResult, of: number, elapsedMs: number,
+  { done, failures, simulatedMs, events }: Omit<SwarmResult, 'marks'>, of: number, elapsedMs: number,
 ): string {
   const failed = [...failures.values()].reduce((sum, seeds) => sum + seeds.length, 0);
   const speed = Math.round(simulatedMs / Math.max(1, elapsedMs));

@@ -140,7 +140,7 @@ function pretend(
     const oracle = fails(plan) ? 'state-digest' : 'silence';
     return {
       violation: { oracle, message: '', atMs: 20_000, event: 1 }, hash: '', simulatedMs: 1, elapsedMs: 1,
-      events: 1, users: plan.users ?? all,
+      events: 1, users: plan.users ?? all, marks: {},
     };
   };
 }
@@ -175,6 +175,15 @@ test('shrinking leaves the faults, users, peers and choices that it takes, in so
     assert.is(outcome.violation?.oracle, 'state-digest');
     assert.ok(finished);
   }
+});
+
+test('a candidate that could not be written by hand is not run', async () => {
+  const late: Fault = { kind: 'late', atMs: 0, forMs: 5_000, peer: 2 };
+  const plan = { ...drawPlan(3, { peers: 2, minutes: 1 }), faults: [late] };
+  const fails = ({ faults }: FaultPlan): boolean => faults.length === 1;
+  // The founder can't be late, so the first peer stays.
+  assert.is((await shrinkPretended(plan, fails)).plan.peers, 2);
+  assert.is((await shrinkPretended({ ...plan, faults: [{ ...late, kind: 'pause' }] }, fails)).plan.peers, 1);
 });
 
 test('a bound of runs ends the search with a plan that fails', async () => {

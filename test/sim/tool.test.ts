@@ -16,11 +16,12 @@ import { manifestText } from '../../sim/cli/campaign.ts';
 import { chosen, differenceText } from '../../sim/cli/check.ts';
 import { bar, createProgressLine } from '../../sim/cli/progress.ts';
 import { compare } from '../../sim/cli/replay.ts';
-import { partOf, sumsText } from '../../sim/cli/swarm.ts';
+import { marksText, neverReached, partOf, sumsText } from '../../sim/cli/swarm.ts';
 import { compareRuns, firstDifference, recordPlan } from '../../sim/determinism.ts';
 import type { Recorder } from '../../sim/determinism.ts';
 import { drawPlan } from '../../sim/faults.ts';
 import { launchWith } from '../../sim/launch.ts';
+import { marks } from '../../sim/marks.ts';
 import { runSwarm } from '../../sim/swarm.ts';
 import type { SeedResult, SwarmOptions, SwarmResult } from '../../sim/swarm.ts';
 import { JobLost, startWorker } from '../../sim/worker.ts';
@@ -120,6 +121,9 @@ test('what is another trace than recorded says what else is another', () => {
     ['commit c0ffee+: changed sources, then or now']);
 });
 
+const marksOf = (seed: number): Outcome['marks'] =>
+  (seed % 2 === 0 ? { 'split-vote': 2, 'stale-read': seed } : { 'split-vote': 1 });
+
 /** A worker that says of each seed what the table does: an oracle, a way of being lost, or a pass. */
 function pretended(table: Readonly<Record<number, string>>, started: { count: number }): () => Worker {
   return () => {
@@ -131,7 +135,7 @@ function pretended(table: Readonly<Record<number, string>>, started: { count: nu
         if (what === 'died' || what === 'stuck' || what === 'threw') throw new JobLost(what, 'on purpose');
         const violation = what === undefined ? null
           : { oracle: what as 'silence', message: 'on purpose', atMs: 1, event: 1 };
-        const figures = { simulatedMs: 60_000, elapsedMs: 1, events: 10 };
+        const figures = { simulatedMs: 60_000, elapsedMs: 1, events: 10, marks: marksOf(plan.seed) };
         return { violation, hash: '', users: [], ...figures } satisfies Outcome;
       },
       record: () => Promise.reject(new Error('not asked for')),
@@ -188,6 +192,19 @@ test('a swarm that is interrupted counts what was done, and nothing that was und
   });
   assert.is(result.done, 5);
   assert.equal(Object.fromEntries(result.failures), { silence: [3] });
+});
+
+test('a swarm sums the marks of its runs, and names those that none reached', async () => {
+  const { marks: sums } = (await swarmOf({ 4: 'silence', 5: 'died' })).result;
+  // Of the seed that was lost, nothing is known.
+  assert.equal(sums, { 'split-vote': 10 * 2 + 9, 'stale-read': 2 + 4 + 6 + 8 + 10 + 12 + 14 + 16 + 18 + 20 });
+  const missed = neverReached(sums), all = Object.keys(marks);
+  assert.equal(missed, all.filter((name) => !['split-vote', 'stale-read'].includes(name)).sort());
+  const lines = marksText(sums).split('\n');
+  assert.is(lines[0], `2 of ${all.length} marks reached`);
+  assert.match(lines[1] as string, /^ +29  split-vote$/);
+  assert.match(lines[3] as string, /^ +never  \S+: \w+/);
+  assert.equal(neverReached(Object.fromEntries(all.map((name) => [name, 1]))), []);
 });
 
 test('the parts of a campaign hold every seed once', () => {
@@ -448,6 +465,13 @@ command('a swarm is exit code 1 if a seed fails, and writes an artefact of each 
   const passing = sim(`--seeds 7..8 --workers 2 ${flags}`);
   assert.is(passing.status, 0, passing.out);
   assert.match(passing.out, /2 seeds, 0 failed/);
+});
+
+command('a swarm that must reach every mark fails by those that it does not', () => {
+  const { status, out } = sim(`swarm --seeds 7..7 ${flags} --marks`);
+  assert.is(status, 1, out);
+  assert.match(out, /^1 seeds, 0 failed, .*\n\d+ of \d+ marks reached\n/m);
+  assert.match(out, /\n +never  \S+: /);
 });
 
 command('a check runs seeds in fresh processes and finds them the same', () => {
