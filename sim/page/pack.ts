@@ -129,7 +129,6 @@ function createStates(texts: Texts): States {
 function factsOf(result: RunResult): [string, string][] {
   const { plan, hash, events, messages, entries, canary, simulatedMs } = result;
   return [
-    ['seed', String(plan.seed)], ['peers', String(plan.peers)],
     ['simulated', `${(simulatedMs / 1000).toFixed(1)} s`], ['events', String(events)],
     ['messages', String(messages)], ['log entries', String(entries)], ['faults', String(plan.faults.length)],
     ['trace', hash], ...canary === null ? [] : [['canary', canary] as [string, string]],

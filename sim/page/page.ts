@@ -28,9 +28,9 @@ ${style}</style>
 <body>
 ${header(recording)}
 <main>
-${diagram}
-${verdict === null ? '' : story(recording)}
+${diagram(recording)}
 ${states}
+${verdict === null ? '' : story(recording)}
 ${events}
 </main>
 ${footer(recording)}
@@ -82,14 +82,16 @@ const heads = (...names: readonly string[]): string =>
 const button = (key: string, text: string, label: string): string =>
   `<button type="button" data-key="${key}" title="${label}" aria-label="${label}">${text}</button>`;
 
-const diagram = `<section id="diagram" aria-label="Space-time diagram">
+const diagram = ({ verdict }: Recording): string => `<section id="diagram" aria-label="Space-time diagram">
 <div class="bar">
 <h2>Peers over time</h2>
 <span class="buttons">
 ${button('PageUp', '«', 'Earlier (Page Up)')}${button('ArrowLeft', '‹', 'Previous event (←)')}${
   button('ArrowRight', '›', 'Next event (→)')}${button('PageDown', '»', 'Later (Page Down)')}
 ${button('-', '−', 'Zoom out (−)')}${button('+', '+', 'Zoom in (+)')}
-${button('0', 'Whole run', 'The whole run (0)')}${button('v', 'To the end', 'The violation, or the end (v)')}
+${button('0', 'Whole run', 'The whole run (0)')}${
+  verdict === null ? button('v', 'To the end', 'The end of the recording (v)')
+    : button('v', 'To the violation', 'Where it was seen (v)')}
 </span>
 <span id="traffic" class="faint"></span>
 </div>

@@ -22,7 +22,7 @@ export interface Geometry {
 }
 
 const axisHeight = 24, rowHeight = 17, rowsMax = 4, verdictHeight = 20;
-const marksMax = 2_500, messagesMax = 1_500, bundlesMax = 1_500;
+const marksMax = 2_500, messagesMax = 1_000, bundlesMax = 1_500;
 
 export function geometryOf({ recording: { peers, faults } }: Run, width: number): Geometry {
   const rows = rowsOf(faults.filter(({ network }) => network), rowsMax);
