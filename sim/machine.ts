@@ -55,7 +55,7 @@ export interface Machine {
   wallJumpMs: number;
   /** The rate of its clocks just now, where it is not that of its plan. */
   driftPpm: number | null;
-  /** Processes so far. */
+  /** Processes so far in this place; what each draws follows from its number, so it must be its own. */
   runs: number;
   /** Null while no process runs. */
   life: Life | null;
@@ -115,6 +115,9 @@ const token = { id: 'simula', secret: 'abcdefghijklmnop' } as const;
 /** Long after any skewed clock. */
 const tokenExpiryMs = Date.UTC(2100, 0, 1);
 
+/** More than any machine starts. */
+const runsPerMachine = 1_000_000;
+
 /**
  * `generation`: how many machines were in this place before. Each has an identity, addresses and fates of its
  * own; the name is the same unless another is given.
@@ -142,7 +145,7 @@ export function createMachine(
         else containers.lost(container);
       },
     }),
-    traffic: createTraffic(), runs: 0, life: null, holds: 0, leaves: false, asked: 0, left: false,
+    traffic: createTraffic(), runs: generation * runsPerMachine, life: null, holds: 0, leaves: false, asked: 0, left: false,
     lost: false, forgot: false, rejoins: generation > 0, refusals: 0, replaced: false,
   };
   return machine;

@@ -1,17 +1,21 @@
 // Who uses the cluster in a run: users with applications, with namespaces, with jobs; users that share
-// registers; readers of logs, informers, an operator. What always holds: what they ask for fits the machines,
-// even while a rollout has pods to spare, so that everything wanted can come about once faults are over.
+// registers; readers of logs, informers, an operator; a crowd, a family, a rival, a balancer. What always holds:
+// what they ask for in the end fits the machines, even while a rollout has pods to spare, so that everything
+// wanted can come about once faults are over.
 
 import { createRandom, hash32, hashText } from '../cluster/random.ts';
 import { machineCapacity } from './machine.ts';
 import { startBalancer } from './users/balancer.ts';
 import { createUserClient } from './users/client.ts';
 import type { UserClient } from './users/client.ts';
+import { startCrowd } from './users/crowd.ts';
 import { startDeployer } from './users/deployer.ts';
+import { startFamily } from './users/family.ts';
 import { startJobber } from './users/jobber.ts';
 import { startOperator } from './users/operator.ts';
 import { startReader } from './users/reader.ts';
 import { startRegistrar } from './users/registrar.ts';
+import { startRival } from './users/rival.ts';
 import { startTenant } from './users/tenant.ts';
 import { startWatcher } from './users/watcher.ts';
 import type { World } from './world.ts';
@@ -20,6 +24,8 @@ const deployers = 3, jobbers = 2, registrars = 3, tenants = 1, readers = 1;
 /** Of all machines' processors: what applications ask for together. The rest is for jobs and rollouts. */
 const applicationsPercent = 60;
 const jobCpuMilli = 100;
+/** Pods of a crowd's wave: with what is there already more than fits on a few machines. */
+const crowdMax = 12;
 const registers = ['register-1', 'register-2'] as const;
 
 const watched = [
@@ -64,6 +70,10 @@ export function startUsers(world: World): readonly string[] {
   for (let n = 1; n <= readers; n += 1) {
     user(`reader-${n}`, (client) => startReader(client, { report: world.report, ...during }));
   }
+  const waves = Math.min(crowdMax, 2 * plan.peers + 1);
+  user('crowd', (client) => startCrowd(client, { countMax: waves, ...during }));
+  user('family', (client) => startFamily(client, { name: 'family', ...during }));
+  user('rival', (client) => startRival(client, { application: 'app-1', ...during }));
   user('balancer', (client) => startBalancer(client, {
     names: applications, history: checker.history, report: world.report, ...during,
   }));

@@ -141,7 +141,7 @@ function workloads(view: ConvergenceView, state: State): string | null {
 
 /** Only owners of the kinds that own anything here. */
 function isThere(state: State, uid: string): boolean {
-  return [resources.deployments, resources.replicaSets, resources.services]
+  return [resources.deployments, resources.replicaSets, resources.services, resources.configMaps]
     .some((resource) => list(state, resource).some(({ metadata }) => metadata.uid === uid));
 }
 

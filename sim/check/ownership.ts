@@ -18,12 +18,18 @@ export interface OwnershipOracle {
   applied(state: State, command: Command, changes: readonly Change[]): void;
 }
 
+/** A deletion may be on its way for so many entries after the taint that it was decided by is gone. */
+const taintEntries = 100;
+
 /** Kinds that the leader's actors remove by age or with their member, and not by ownership. */
 const aged: readonly string[] = [resources.events, resources.nodes, resources.namespaces];
 
 export function createOwnershipOracle(
   report: Report, history: Pick<History, 'lastVersion' | 'keyOfUid'>,
 ): OwnershipOracle {
+  /** Nodes, and when they last had a taint that pods may not bear. */
+  const tainted = new Map<string, number>();
+
   /** Why this object may go; null: for no reason that can be seen. */
   function reasonFor(state: State, { key, object, previous }: Change): string | null {
     const { resource, namespace } = splitKey(key);
@@ -36,7 +42,10 @@ export function createOwnershipOracle(
     if (namespace !== '' && (home === null || home.metadata.deletionTimestamp !== undefined)) {
       return 'its namespace goes';
     }
-    return resource === resources.pods ? reasonForPod(state, before as Pod) : null;
+    if (resource !== resources.pods) return null;
+    const lately = tainted.get((before as Pod).spec.nodeName ?? '') ?? -Infinity;
+    if (state.revision - lately < taintEntries) return 'its node was tainted when that was decided';
+    return reasonForPod(state, before as Pod);
   }
 
   function checkAdoption({ key, object, previous, revision }: Change): void {
@@ -71,7 +80,8 @@ export function createOwnershipOracle(
       if (fence === undefined) return;
       for (const change of changes) {
         const { type, key, object, previous, revision } = change;
-        const { resource } = splitKey(key);
+        const { resource, name } = splitKey(key);
+        if (resource === resources.nodes && isTainted(previous as Node | null)) tainted.set(name, revision);
         if (resource === resources.events) {
           if (type === 'ADDED') checkWord(change);
           continue;
@@ -94,9 +104,11 @@ function reasonForPod(state: State, { spec, status }: Pod): string | null {
   if (status?.phase === 'Succeeded' || status?.phase === 'Failed') return 'it is over';
   const node = get<Node>(state, objectKey(resources.nodes, '', spec.nodeName ?? ''));
   if (node === null) return 'its node is gone';
-  const tainted = (node.spec?.taints ?? []).some(({ effect }) => effect === 'NoExecute');
-  return tainted ? 'its node is tainted' : null;
+  return isTainted(node) ? 'its node is tainted' : null;
 }
+
+const isTainted = (node: Node | null): boolean =>
+  (node?.spec?.taints ?? []).some(({ effect }) => effect === 'NoExecute');
 
 function ownerKey(apiVersion: string, kind: string, namespace: string, name: string): ObjectKey | null {
   const resource = resourceByKind(apiVersion, kind);
