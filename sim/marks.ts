@@ -1,13 +1,12 @@
 // Rare states that a campaign must have met, or it has shown less than it seems to: each with a name, each
-// recognised from what the world tells anyway: notes of peers, their messages, roles, writes, and what entries
-// did to the state. After FoundationDB's `TEST` macros and the `sometimes` of Antithesis.
+// recognised from what the world tells anyway: notes of peers, their messages, roles, writes, and what
+// entries did to the state. After FoundationDB's `TEST` macros and the `sometimes` of Antithesis.
 //
 // What always holds: recognising changes nothing in a run and judges nothing. A mark whose state can't come
 // about any more, because the core has changed, is taken out of the list: a campaign that misses one fails.
 
 import type { PeerId } from '../cluster/ids.ts';
-import type { LogDescription } from '../cluster/log/log.ts';
-import type { LogMember, LogRecovery, LogRole } from '../cluster/log/types.ts';
+import type { LogMember } from '../cluster/log/types.ts';
 import type { DiskWrite } from '../cluster/ports.ts';
 import type { Applied, Change } from '../cluster/state/types.ts';
 import { frameKinds, kindOf, logNumbers, logTypes } from './check/frames.ts';
@@ -15,6 +14,8 @@ import { markOfChange } from './marks/objects.ts';
 import { markOfNote } from './marks/notes.ts';
 import { marks } from './marks/names.ts';
 import type { MarkName } from './marks/names.ts';
+import { createRoleMarks } from './marks/roles.ts';
+import type { RoleMarks } from './marks/roles.ts';
 import type { Note } from './ports/trace.ts';
 
 export { marks };
@@ -22,7 +23,7 @@ export type { MarkName };
 
 export type MarkCounts = Readonly<Partial<Record<MarkName, number>>>;
 
-export interface Marks {
+export interface Marks extends RoleMarks {
   /** For states that are known where they come about. */
   reach(name: MarkName): void;
   /** How often each was reached; those that never were are not there. */
@@ -32,18 +33,11 @@ export interface Marks {
   /** By the peer of this name. */
   heard(name: string, frame: Uint8Array): void;
   wrote(write: DiskWrite): void;
-  /** `termAt`: of what the peer had written before it stopped. */
-  opened(peer: PeerId, recovery: LogRecovery, termAt: (index: number) => number | null): void;
-  wiped(peer: PeerId, wasVoter: boolean): void;
-  /** After an event, if anything of this changed. */
-  moved(peer: PeerId, now: LogDescription, before: Before): void;
   /** The first to apply it leads in `term`, or follows who does. */
   applied(applied: Applied, entryTerm: number, term: number): void;
   /** A membership is committed, after the one before it. */
   members(now: readonly LogMember[], before: readonly LogMember[]): void;
 }
-
-export interface Before { readonly role: string; readonly term: number }
 
 /** Types of repair's messages by their number on the wire. */
 const repairTypes = { range: 1, 'snapshot-chunk': 3 } as const;
@@ -55,32 +49,7 @@ export function createMarks(leaderOf: (term: number) => PeerId | null): Marks {
   const source = new Map<string, 'append' | 'repair'>();
   /** What a peer believes of another. */
   const beliefs = new Map<string, string>();
-  const emptied = new Map<PeerId, boolean>();
-  const leases = new Map<PeerId, number>();
-  const leaders = new Map<PeerId, number>();
-
-  function changedRole(peer: PeerId, now: LogDescription, before: Before): void {
-    const { role, term } = now, was = before.role as LogRole;
-    if (was === 'candidate' && role === 'candidate' && leaderOf(before.term) === null) reach('split-vote');
-    if (was === 'candidate' && role === 'follower') reach('candidate-gives-way');
-    if (was === 'pre-candidate' && role === 'follower' && term === before.term) reach('pre-vote-in-vain');
-    if (was === 'leader' && role !== 'leader') {
-      if (now.lastIndex > now.commit) reach('leader-deposed-with-uncommitted-entries');
-      if (term === before.term) reach('leader-steps-down-without-quorum');
-    }
-    if (role === 'leader') leaders.set(peer, term);
-    else leaders.delete(peer);
-    if (role === 'leader' && leaders.size > 1) reach('two-leaders-of-different-terms');
-  }
-
-  function checkLease(peer: PeerId, { role, term, lease }: LogDescription): void {
-    if (role !== 'leader') leases.delete(peer);
-    else if (lease) leases.set(peer, term);
-    else if (leases.get(peer) === term) {
-      leases.delete(peer);
-      reach('lease-runs-out');
-    }
-  }
+  const roles = createRoleMarks(reach, leaderOf);
 
   return {
     reach,
@@ -108,22 +77,7 @@ export function createMarks(leaderOf: (term: number) => PeerId | null): Marks {
     wrote({ truncateAfter }) {
       if (truncateAfter !== undefined) reach('entries-given-up');
     },
-    opened(peer, { entries, snapshot, hard }, termAt) {
-      const last = entries.at(-1) ?? snapshot;
-      leases.delete(peer);
-      leaders.delete(peer);
-      if (termAt(last.index + 1) !== null) reach('writes-lost-in-a-crash');
-      if (last.term > hard.term) reach('write-torn-before-its-term');
-    },
-    wiped(peer, wasVoter) { emptied.set(peer, wasVoter); },
-    moved(peer, now, before) {
-      if (now.role !== before.role || now.term !== before.term) changedRole(peer, now, before);
-      checkLease(peer, now);
-      const wasVoter = emptied.get(peer);
-      if (wasVoter === undefined || !now.members.some(({ id }) => id === peer)) return;
-      emptied.delete(peer);
-      reach(wasVoter ? 'wiped-voter-readmitted' : 'wiped-learner-readmitted');
-    },
+    ...roles,
     members(now, before) {
       for (const { id, voter } of before) {
         const next = now.find((each) => each.id === id);

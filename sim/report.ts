@@ -17,7 +17,7 @@ export function planText(plan: FaultPlan): string {
   const off = faultClasses.filter((each) => !classes.includes(each));
   return [
     `seed ${seed}: ${peers} peers, ${minutes} minutes, ${faults.length} faults, healed at ${seconds(healMs)}`,
-    ...plan.core === undefined ? [] : [`  of these only ${plan.core.join(' ')} heal; the others are lost then`],
+    ...plan.core === undefined ? [] : [`  only ${plan.core.join(' ')} heal, the others are lost then`],
     `  classes: ${classes.join(', ') || 'none'}${off.length === 0 ? '' : `; off: ${off.join(', ')}`}`,
     `  links: ${links.delay} ${links.delayMsMin} to ${links.delayMsMax} ms; `
       + `disks sync in ${disks.syncMsMin} to ${disks.syncMsMax} ms`,

@@ -40,7 +40,8 @@ export interface ConvergenceView {
 export function unsettled(view: ConvergenceView): Unsettled | null {
   const { history: { state } } = view;
   const missing = cluster(view) ?? nodes(view, state) ?? namespaces(view, state)
-    ?? workloads(view, state) ?? pods(view, state) ?? services(state) ?? running(view, state) ?? routes(view, state);
+    ?? workloads(view, state) ?? pods(view, state) ?? services(state) ?? running(view, state)
+    ?? routes(view, state);
   if (missing !== null) return { oracle: 'converges', what: missing };
   const waiting = unplaced(state);
   if (waiting !== null) return { oracle: 'feasible-is-bound', what: waiting };

@@ -1,5 +1,5 @@
-// The oracle of DESIGN.md's "one writer per field": spec by the API, placement by the scheduler, status by the
-// node that runs the pod, or by the controllers. Judged from the committed history: each change says what it
+// The oracle of DESIGN.md's "one writer per field": spec by the API, placement by the scheduler, status by
+// the node that runs the pod, or by the controllers. Judged from the committed history: each change says what it
 // changed, its command who made it: a fence means the leader's actors, none means a peer for itself or for a
 // client.
 

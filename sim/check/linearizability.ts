@@ -2,8 +2,8 @@
 // at one moment between its call and its return; one whose answer never came may take effect at any time
 // after its call, or never.
 //
-// The algorithm is Wing and Gong's search with Lowe's memory of configurations ("Testing for linearizability",
-// 2017), as Porcupine and Knossos have it: operations in the order of their calls and returns as a linked
+// The algorithm is Wing and Gong's search with Lowe's memory of configurations ("Testing for
+// linearizability", 2017), as Porcupine and Knossos have it: operations in the order of their calls and returns as a linked
 // list; the first that may be next is tried, and taken back where it leads nowhere; a configuration (which
 // operations took effect, and the value then) that led nowhere once is not tried again.
 //

@@ -1,6 +1,6 @@
 // Oracles of who belongs to whom: a controller deletes only what it owns, or what nobody owns any more, and
-// adopts only what nobody controls. Owners are told by uid: a namesake owns nothing. Judged from the committed
-// history, and from the Events in which a controller says what it has done.
+// adopts only what nobody controls. Owners are told by uid: a namesake owns nothing. Judged from the
+// committed history, and from the Events in which a controller says what it has done.
 
 import { controllerOf, resources } from '../../cluster/api/objects.ts';
 import type { KubeEvent, Node, Pod } from '../../cluster/api/types.ts';

@@ -5,7 +5,7 @@ export const marks = {
   'split-vote': 'a candidate stands again, and nobody won the term before',
   'candidate-gives-way': 'a candidate follows somebody else',
   'pre-vote-in-vain': 'a peer asks whether it would be elected, and would not',
-  'leader-deposed-with-uncommitted-entries': 'a leader steps down while it holds entries that are not committed',
+  'leader-deposed-with-uncommitted-entries': 'a leader steps down with entries that are not committed',
   'leader-steps-down-without-quorum': 'a leader hears too few voters, and steps down in its own term',
   'two-leaders-of-different-terms': 'somebody leads while an older leader does not know it yet',
   'lease-runs-out': 'a leader leads on, and may not answer reads by itself',

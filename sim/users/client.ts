@@ -5,6 +5,7 @@
 import type { KubeObject, Status } from '../../cluster/api/types.ts';
 import type { ApiResponse } from '../../cluster/api/request.ts';
 import type { Random } from '../../cluster/random.ts';
+import type { MarkName } from '../marks.ts';
 import type { World } from '../world.ts';
 
 export interface Call {
@@ -12,6 +13,8 @@ export interface Call {
   readonly path: string;
   readonly query?: string;
   readonly body?: unknown;
+  /** Gives up after so many milliseconds, and is gone: its connection breaks. */
+  readonly diesAfterMs?: number;
   /** Of a PATCH: `merge` or `strategic`. */
   readonly patch?: 'merge' | 'strategic';
 }
@@ -36,11 +39,13 @@ export interface UserClient {
   /** One attempt on a peer of the client's choice. */
   call(call: Call, done: (result: Result | null) => void): void;
   /** A watch; `null` instead of a stream is answered by `refused` with the status. */
-  watch(path: string, query: string, stream: Stream, refused: (status: number) => void): void;
+  watch(path: string, query: string, stream: Stream, refused: (status: number) => void): { close(): void };
   /** A stream of text that ends by itself: all of it, or `none` where it is refused or breaks off. */
   stream(path: string, query: string, ears: { whole(text: string): void; none(): void }): void;
   /** After so many milliseconds, while users are still at work. */
   later(ms: number, work: () => void): void;
+  /** A rare state that this user has met. */
+  mark(name: MarkName): void;
   readonly random: Random;
 }
 
@@ -54,7 +59,7 @@ const contentTypes = {
 } as const;
 
 export function createUserClient(world: World, name: string, random: Random): UserClient {
-  const { heap, plan } = world;
+  const { heap, plan, checker: { marks } } = world;
   const encoder = new TextEncoder();
   const pick = (): number => random.between(1, plan.peers);
 
@@ -64,8 +69,13 @@ export function createUserClient(world: World, name: string, random: Random): Us
       : { 'accept': 'application/json', 'content-type': type };
   }
 
+  function look({ method }: Call, { status, headers: { warning } }: ApiResponse): void {
+    if (method === 'GET' && warning !== undefined) marks.reach('stale-read');
+    else if (method !== 'GET' && status === 503) marks.reach('write-refused-without-quorum');
+  }
+
   return {
-    name, random,
+    name, random, mark: marks.reach,
     call(call, done) {
       const number = pick(), peer = `peer-${number}`;
       let over = false;
@@ -79,18 +89,23 @@ export function createUserClient(world: World, name: string, random: Random): Us
       const request = world.request(number, {
         method: call.method, path: call.path, query: call.query ?? '', headers: headers(call), body,
       }, {
-        answer: (response) => finish(resultOf(response, peer)),
+        answer(response) {
+          look(call, response);
+          finish(resultOf(response, peer));
+        },
         broken: () => finish(null),
       });
-      const timer = heap.at(heap.nowMs() + patienceMs, () => {
+      const timer = heap.at(heap.nowMs() + Math.min(patienceMs, call.diesAfterMs ?? Infinity), () => {
+        if (call.method !== 'GET') marks.reach('outcome-unknown');
         finish(null);
+        if (call.diesAfterMs !== undefined) return request.close();
         heap.at(heap.nowMs() + forgottenMs - patienceMs, () => request.close());
       });
     },
     watch(path, query, stream, refused) {
       let rest = '';
       const headersOfWatch = { accept: 'application/json' };
-      world.request(pick(), { method: 'GET', path, query, headers: headersOfWatch, body: null }, {
+      return world.request(pick(), { method: 'GET', path, query, headers: headersOfWatch, body: null }, {
         answer: ({ status }) => refused(status),
         chunk(text) {
           const lines = (rest + text).split('\n');

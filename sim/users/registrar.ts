@@ -4,7 +4,8 @@
 import { objectKey } from '../../cluster/ids.ts';
 import { resources } from '../../cluster/api/objects.ts';
 import type { KubeObject } from '../../cluster/api/types.ts';
-import type { ClientsOracle } from '../check/clients.ts';
+import type { Begun, ClientsOracle } from '../check/clients.ts';
+import type { Operation } from '../check/linearizability.ts';
 import { messageOf } from './client.ts';
 import type { Call, Result, UserClient } from './client.ts';
 
@@ -35,6 +36,7 @@ export function startRegistrar(client: UserClient, options: RegistrarOptions): v
     if (what < 5) read(register, next);
     else if (what < 7) write(register, null);
     else if (what < 8) patch(register);
+    else if (random.chance(1, 8)) remove(register);
     else read(register, (seen) => { if (seen === null) next(); else write(register, seen); });
   }
 
@@ -43,8 +45,11 @@ export function startRegistrar(client: UserClient, options: RegistrarOptions): v
     client.call({ method: 'GET', path: `${path}/${register}` }, (result) => {
       // A peer without a quorum says how old its answer is: that is no linearizable read.
       if (result === null || result.warning !== null) return done(null);
-      if (result.status === 404) oracle.read(begun, null, said(result));
-      else if (result.status === 200) oracle.read(begun, result.object, said(result));
+      const found = result.status === 200 ? result.object : null;
+      if (found !== null || result.status === 404) {
+        oracle.read(begun, found, said(result));
+        oracle.ended(begun, { op: 'read', value: markerOf(found) }, said(result));
+      }
       if (result.status === 404) return create(register);
       done(result.status === 200 ? result.object : null);
     });
@@ -52,26 +57,53 @@ export function startRegistrar(client: UserClient, options: RegistrarOptions): v
 
   function create(register: string): void {
     const marker = mark();
-    change(register, marker, null, { method: 'POST', path, body: objectOf(register, marker) });
+    change(register, marker, null, { op: 'create', value: marker, answer: 'unknown' },
+      { method: 'POST', path, body: objectOf(register, marker) });
   }
 
   /** With `seen`: only if nobody was faster. */
   function write(register: string, seen: KubeObject | null): void {
     const marker = mark();
     const body = seen === null ? objectOf(register, marker) : { ...seen, data: { marker } };
-    change(register, marker, seen, { method: 'PUT', path: `${path}/${register}`, body });
+    const from = markerOf(seen);
+    change(register, marker, seen, from === null ? { op: 'write', value: marker, answer: 'unknown' }
+      : { op: 'swap', from, value: marker, answer: 'unknown' },
+    { method: 'PUT', path: `${path}/${register}`, body });
   }
 
   function patch(register: string): void {
     const marker = mark();
-    change(register, marker, null, {
+    change(register, marker, null, { op: 'write', value: marker, answer: 'unknown' }, {
       method: 'PATCH', path: `${path}/${register}`, patch: 'merge', body: { data: { marker } },
     });
   }
 
-  function change(register: string, marker: string, seen: KubeObject | null, call: Call): void {
+  function remove(register: string): void {
+    const begun = oracle.begin(keyOf(register)), operation = { op: 'delete', answer: 'unknown' } as const;
+    client.call({ method: 'DELETE', path: `${path}/${register}`, ...haste() }, (result) => {
+      conclude(begun, operation, result);
+      next();
+    });
+  }
+
+  /** What the answer says of the operation; nothing of one that was refused and certainly had no effect. */
+  function conclude(begun: Begun, operation: Operation, result: Result | null): void {
+    const told = answerOf(operation, result);
+    if (told === null) return;
+    if ('answer' in told && told.answer === 'conflict') client.mark('swap-conflict');
+    oracle.ended(begun, told, result === null ? who : said(result));
+  }
+
+  /** Some clients do not wait: they die with the request under way. */
+  const haste = (): { readonly diesAfterMs?: number } =>
+    random.chance(1, 6) ? { diesAfterMs: random.between(1, 400) } : {};
+
+  function change(
+    register: string, marker: string, seen: KubeObject | null, operation: Operation, call: Call,
+  ): void {
     const key = keyOf(register), begun = oracle.begin(key);
-    client.call(call, (result) => {
+    client.call({ ...call, ...haste() }, (result) => {
+      conclude(begun, operation, result);
       if (result === null) return next();
       if (result.status === 200 || result.status === 201) {
         oracle.wrote(begun, result.object, seen?.metadata.resourceVersion ?? null, said(result));
@@ -89,6 +121,22 @@ const keyOf = (register: string) => objectKey(resources.configMaps, 'default', r
 
 const objectOf = (name: string, marker: string): unknown =>
   ({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name }, data: { marker } });
+
+const markerOf = (object: KubeObject | null): string | null =>
+  (object as { readonly data?: { readonly marker?: string } } | null)?.data?.marker ?? null;
+
+/** The operation with what its client knows of its effect; null: it had none, and that tells nothing. */
+function answerOf(operation: Operation, result: Result | null): Operation | null {
+  if (result === null || operation.op === 'read') return operation;
+  const { status } = result;
+  if (status === 200 || status === 201) return { ...operation, answer: 'ok' };
+  if (!isFinal(result)) return operation;
+  switch (operation.op) {
+    case 'create': return status === 409 ? { ...operation, answer: 'exists' } : null;
+    case 'write': case 'delete': return status === 404 ? { ...operation, answer: 'absent' } : null;
+    case 'swap': return status === 409 || status === 404 ? { ...operation, answer: 'conflict' } : null;
+  }
+}
 
 /** The answer says that nothing was changed, and that nothing will be. */
 function isFinal(result: Result): boolean {

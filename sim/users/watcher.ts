@@ -21,6 +21,7 @@ interface List {
 }
 interface Gone { readonly kind?: string; readonly code?: number }
 
+const lifeMsMin = 200, lifeMsMax = 20_000;
 const retryMsMin = 50, retryMsMax = 2_000;
 
 export function startWatcher(client: UserClient, { path, prefix, oracle }: WatcherOptions): void {
@@ -44,16 +45,35 @@ export function startWatcher(client: UserClient, { path, prefix, oracle }: Watch
   }
 
   function watch(from: Cursor): void {
-    let cursor = from, forgotten = false;
+    let cursor = from, forgotten = false, over = false;
+    if (from.seen !== Infinity) client.mark('watch-resumed');
     oracle.resumed(prefix, cursor, who);
-    client.watch(path, `watch=1&allowWatchBookmarks=true&resourceVersion=${from.revision}`, {
+    const open = client.watch(path, `watch=1&allowWatchBookmarks=true&resourceVersion=${from.revision}`, {
       line(text) {
         const { type, object } = JSON.parse(text) as { type: string; object: KubeObject };
         if (type === 'ERROR') forgotten = (object as unknown as Gone).code === 410;
         else cursor = oracle.watched(prefix, cursor, { type: type as WatchEvent['type'], object }, who);
       },
-      ended: () => again(() => { if (forgotten) list(); else watch(cursor); }),
-    }, (status) => again(() => { if (status === 410) list(); else watch(cursor); }));
+      ended: () => goOn(forgotten),
+    }, (status) => {
+      forgotten = status === 410;
+      goOn(forgotten);
+    });
+    // An informer dies now and then; the next one goes on where it was, or knows nothing of it.
+    if (random.chance(1, 4)) {
+      client.later(random.between(lifeMsMin, lifeMsMax), () => {
+        if (over) return;
+        open.close();
+        goOn(random.chance(1, 2));
+      });
+    }
+
+    function goOn(anew: boolean): void {
+      if (over) return;
+      over = true;
+      if (forgotten) client.mark('watch-expired');
+      again(() => { if (anew) list(); else watch(cursor); });
+    }
   }
 
   again(list);

@@ -244,7 +244,7 @@ function withMap(): Stage & { version(at: number): KubeObject } {
   return { ...one, version: (at) => one.checker.history.objectAt(mapKey, at) as KubeObject };
 }
 
-test('linearizable and compare-and-swap: a stale read, a write behind an acknowledged one, a lost swap', () => {
+test('linearizable and compare-and-swap: a stale read, a write behind another, a lost swap', () => {
   const stale = withMap(), { clients } = stale.checker;
   clients.wrote(clients.begin(mapKey), stale.version(3), null, 'one');
   const during = clients.begin(mapKey);
@@ -358,11 +358,11 @@ test('logs-are-true: a line that was never printed', () => {
     const said: OracleName[] = [];
     const pod = { metadata: { name: 'p' } };
     const client: UserClient = {
-      name: 'reader', random: createRandom(1),
+      name: 'reader', random: createRandom(1), mark() { /* Nobody counts. */ },
         later: (_, work) => { if (said.length === 0) pending.push(work); },
       call: (_, done) =>
         done({ status: 200, object: { items: [pod] } as never, warning: null, peer: 'peer-1' }),
-      watch() { /* Not of a reader. */ },
+      watch: () => ({ close() { /* Not of a reader. */ } }),
       stream: (_, __, ears) => ears.whole(text),
     };
     const pending: (() => void)[] = [];
