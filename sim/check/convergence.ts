@@ -161,11 +161,18 @@ function unplaced(state: State): string | null {
   return null;
 }
 
+/** Kinds that somebody here owns; and what a Deployment marks its ReplicaSets with. */
+const owned: readonly string[] = [resources.replicaSets, resources.pods, resources.configMaps];
+const hashLabel = 'pod-template-hash';
+
 /** Objects whose owner is gone. */
 function strays(view: ConvergenceView, state: State): string | null {
   for (const { key, object } of everything(state)) {
-    const { resource } = splitKey(key), owners = object.metadata.ownerReferences ?? [];
-    if (resource !== resources.replicaSets && resource !== resources.pods) continue;
+    const { resource } = splitKey(key), { ownerReferences: owners = [], labels = {} } = object.metadata;
+    if (!owned.includes(resource)) continue;
+    if (resource === resources.replicaSets && owners.length === 0 && hashLabel in labels) {
+      return `${key} was made for a Deployment and is nobody's`;
+    }
     if (resource === resources.pods && isStranded(view, object as Pod)) continue;
     const [owner] = owners;
     if (owner !== undefined && !owners.some(({ uid }) => isThere(state, uid))) {

@@ -4,29 +4,46 @@ import type { Mutant } from './mutant.ts';
 
 const controllers: readonly Mutant[] = [
   {
-    name: 'ownership-lost', area: 'controllers', oracle: 'converges',
-    what: 'a ReplicaSet is made by one command and given its owner by the next: a crash between loses it',
+    name: 'ownership-lost', area: 'controllers', oracle: 'no-orphans',
+    what: 'a ReplicaSet is made first and given its owner then, by a controller that remembers which it made: '
+      + 'a crash between loses it',
     edits: [
       {
-        file: 'actors/controllers/deployment.ts', find: 'createOp(resources.replicaSets, set),\n    ...(next',
-        replace: 'createOp(resources.replicaSets, { ...set, metadata: { ...set.metadata, ownerReferences: [] } }),'
-          + '\n  ];\n  const second = [\n    { op: \'update\', key: keyOf(resources.replicaSets, set), object: set },'
-          + '\n    ...(next',
+        file: 'actors/controllers/controller.ts', find: 'refusal: context.refusals[key] ?? null,',
+        replace: 'refusal: context.refusals[key] ?? null, made: (context.queue.made ??= new Set()),',
       },
       {
-        file: 'actors/controllers/deployment.ts', find: '  ];\n  return { steps: [{ ops, notes }] };',
-        replace: '  ];\n  return { steps: [{ ops, notes }, { ops: second }] };',
+        file: 'actors/controllers/deployment.ts',
+        find: '  if (get(state, objectKey(resources.replicaSets, namespace, setName)) !== null) {',
+        replace: `  const half = get(state, objectKey(resources.replicaSets, namespace, setName));
+  if (half !== null && context.made.has(half.metadata.uid)) {
+    const metadata = { ...half.metadata, ownerReferences: [ownerReference(deployment)] };
+    return { steps: [{ ops: [updateOp(resources.replicaSets, half, { ...half, metadata })] }] };
+  }
+  if (half !== null) {`,
       },
       {
-        file: 'actors/controllers/claim.ts',
-        find: 'if (leaving || matches === (controller !== null)',
+        file: 'actors/controllers/deployment.ts', find: '        ownerReferences: [ownerReference(deployment)],',
+        replace: '',
+      },
+      {
+        file: 'actors/controllers/deployment.ts', find: '  const revision = maxRevision(all) + 1;\n',
+        replace: '  const revision = maxRevision(all) + 1, uid = context.newUid();\n  context.made.add(uid);\n',
+      },
+      {
+        file: 'actors/controllers/deployment.ts',
+        find: '    { uid: context.newUid(), nowWallMs: context.nowWallMs },',
+        replace: '    { uid, nowWallMs: context.nowWallMs },',
+      },
+      {
+        file: 'actors/controllers/claim.ts', find: 'if (leaving || matches === (controller !== null)',
         replace: 'if (leaving || matches || matches === (controller !== null)',
       },
     ],
     draw: { classes: ['crash', 'partition', 'slow-disk', 'pause', 'links'] },
   },
   {
-    name: 'missed-delete', area: 'controllers', oracle: 'converges',
+    name: 'missed-delete', area: 'controllers', oracle: 'no-orphans',
     what: 'an owner\'s deletion that no collector saw as it happened is never made up for',
     edits: [{
       file: 'actors/controllers/garbage.ts',
@@ -36,7 +53,7 @@ const controllers: readonly Mutant[] = [
     draw: { classes: ['crash', 'partition', 'pause', 'power'] },
   },
   {
-    name: 'adoption-ignores-uid', area: 'controllers', oracle: 'converges',
+    name: 'adoption-ignores-uid', area: 'controllers', oracle: 'no-foreign-deletion',
     what: 'what a selector matches is taken for one\'s own, whoever controls it',
     edits: [{
       file: 'actors/controllers/claim.ts',

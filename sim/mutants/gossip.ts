@@ -40,8 +40,7 @@ export const gossipMutants: readonly Mutant[] = [
     name: 'incarnation-lost', area: 'gossip', oracle: 'incarnation-grows',
     what: 'a member that starts again does not remember its incarnation',
     edits: [{
-      file: 'actors/peer.ts', find: 'if (Number.isSafeInteger(before) && before > 0) return before + 1;',
-      replace: 'if (Number.isSafeInteger(before) && before > 0) return 1;',
+      file: 'actors/peer.ts', find: 'return before + limits.refutationsUnsyncedMax;', replace: 'return 1;',
     }],
     draw: { classes: ['crash', 'power'], chaosOnly: true },
   },
