@@ -50,7 +50,7 @@ const controllers: readonly Mutant[] = [
       find: 'allKeys: (state) => resourceTable.flatMap((resource) =>',
       replace: 'allKeys: (state) => (resourceTable.length > 0 ? [] : resourceTable).flatMap((resource) =>',
     }],
-    draw: { classes: ['crash', 'partition', 'pause', 'power'] },
+    draw: { classes: ['crash-within', 'slow-disk', 'links', 'pause', 'partition'] },
   },
   {
     name: 'adoption-ignores-uid', area: 'controllers', oracle: 'no-foreign-deletion',
