@@ -50,14 +50,19 @@ export interface SwarmResult {
   readonly events: number;
   /** The sums of all runs; what none reached is not there. */
   readonly marks: MarkCounts;
+  /** It ended itself, for the last seeds came to nothing. */
+  readonly lost: boolean;
 }
+
+/** So many seeds in a row without an outcome say that there will be none: the swarm ends. */
+export const lossesInRowMax = 10;
 
 export async function runSwarm(options: SwarmOptions): Promise<SwarmResult> {
   const { seeds, of, workers, keepGoing, canary, draw, startWorker, signal, onResult } = options;
   const failures = new Map<string, number[]>();
   const queue = seeds[Symbol.iterator]();
   const marks = new Map<MarkName, number>();
-  let done = 0, failed = 0, simulatedMs = 0, events = 0, stopping = false;
+  let lossesInRow = 0, done = 0, failed = 0, simulatedMs = 0, events = 0, stopping = false;
 
   function take(result: SeedResult): void {
     const { seed, outcome, failure } = result;
@@ -70,8 +75,10 @@ export async function runSwarm(options: SwarmOptions): Promise<SwarmResult> {
     if (failure !== null) {
       failed += 1;
       failures.set(failure.by, [...failures.get(failure.by) ?? [], seed]);
-      stopping = !keepGoing;
+      stopping ||= !keepGoing;
     }
+    lossesInRow = outcome === null ? lossesInRow + 1 : 0;
+    stopping ||= lossesInRow >= lossesInRowMax;
     onResult(result, { done, of, failed, simulatedMs });
   }
 
@@ -99,7 +106,8 @@ export async function runSwarm(options: SwarmOptions): Promise<SwarmResult> {
 
   await Promise.all(Array.from({ length: Math.max(1, Math.min(workers, of)) }, lane));
   for (const found of failures.values()) found.sort((a, b) => a - b);
-  return { done, failures, simulatedMs, events, marks: Object.fromEntries(marks) };
+  const lost = lossesInRow >= lossesInRowMax;
+  return { done, failures, simulatedMs, events, marks: Object.fromEntries(marks), lost };
 }
 
 async function runSeed(worker: Worker, seed: number, job: Job): Promise<SeedResult> {

@@ -6,7 +6,7 @@ import { BadInput, provenance, writeArtefact } from '../artefact.ts';
 import type { Provenance } from '../artefact.ts';
 import { marks } from '../marks.ts';
 import type { MarkCounts, MarkName } from '../marks.ts';
-import { runSwarm } from '../swarm.ts';
+import { lossesInRowMax, runSwarm } from '../swarm.ts';
 import type { Failure, Progress, SeedResult, SwarmResult } from '../swarm.ts';
 import { launchWith } from '../launch.ts';
 import { startWorker } from '../worker.ts';
@@ -151,11 +151,12 @@ export function marksText(counts: MarkCounts): string {
 }
 
 export function sumsText(
-  { done, failures, simulatedMs, events }: Omit<SwarmResult, 'marks'>, of: number, elapsedMs: number,
+  { done, failures, simulatedMs, events, lost }: Omit<SwarmResult, 'marks'>, of: number, elapsedMs: number,
 ): string {
   const failed = [...failures.values()].reduce((sum, seeds) => sum + seeds.length, 0);
   const speed = Math.round(simulatedMs / Math.max(1, elapsedMs));
   return [
+    ...lost ? [`the last ${lossesInRowMax} seeds and more had no outcome: the swarm ended`] : [],
     ...[...failures].sort(([a], [b]) => (a < b ? -1 : 1)).map(([oracle, seeds]) =>
       `${oracle}: ${seeds.length}, seeds ${seeds.join(' ')}`),
     `${done}${done < of ? ` of ${of}` : ''} seeds, ${failed} failed, `

@@ -185,6 +185,15 @@ test('a seed that its worker does not survive is a failure, and another worker g
   assert.is(started, 5);
 });
 
+test('a swarm whose workers all die ends, and says so', async () => {
+  const all = Object.fromEntries(Array.from({ length: 20 }, (_, i) => [i + 1, 'died']));
+  const { result } = await swarmOf(all, { workers: 1 });
+  assert.is(result.done, 10);
+  assert.match(sumsText(result, 20, 1_000), /^the last 10 seeds and more had no outcome: the swarm ended\n/);
+  const { 7: _, ...most } = all;
+  assert.is((await swarmOf(most, { workers: 1 })).result.done, 17);
+});
+
 test('a swarm that is interrupted counts what was done, and nothing that was under way', async () => {
   const interruption = new AbortController();
   const { result } = await swarmOf({ 3: 'silence' }, {
