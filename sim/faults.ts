@@ -8,6 +8,7 @@
 
 import { createRandom, hash32, hashText } from '../cluster/random.ts';
 import type { PeerConfig } from '../actors/peer/core.ts';
+import { drawCore } from './core.ts';
 import { drawClass, drawWorld } from './faults/draw.ts';
 import type { ClockFault } from './ports/clock.ts';
 import type { ContainerFaults } from './ports/containers.ts';
@@ -171,6 +172,7 @@ export function drawPlan(seed: number, options: PlanOptions): FaultPlan {
     // Back-off after crashes and failed pulls takes up to five minutes by itself.
     boundMs: stormy ? 480_000 : 150_000,
     classes, ...drawWorld(createRandom(hash32(seed, 0xfa017)), peers, classes.includes('clocks')),
+    ...drawCore(seed, peers, classes),
     faults: faults.sort((a, b) => a.atMs - b.atMs || (a.kind < b.kind ? -1 : 1)),
   };
 }

@@ -45,7 +45,9 @@ export function startUsers(world: World): readonly string[] {
     start(createUserClient(world, name, createRandom(hash32(plan.seed, hashText(name)))));
   };
   const during = { untilMs: plan.healMs, nowMs: heap.nowMs };
-  const share = Math.floor(plan.peers * machineCapacity.cpuMilli * applicationsPercent / 100 / deployers);
+  // What is left in the end must hold it all.
+  const peers = plan.core?.length ?? plan.peers;
+  const share = Math.floor(peers * machineCapacity.cpuMilli * applicationsPercent / 100 / deployers);
   const applications = Array.from({ length: deployers }, (_, i) => `app-${i + 1}`);
   for (let n = 1; n <= deployers; n += 1) {
     user(`deployer-${n}`, (client) => {
@@ -70,7 +72,7 @@ export function startUsers(world: World): readonly string[] {
   for (let n = 1; n <= readers; n += 1) {
     user(`reader-${n}`, (client) => startReader(client, { report: world.report, ...during }));
   }
-  const waves = Math.min(crowdMax, 2 * plan.peers + 1);
+  const waves = Math.min(crowdMax, 2 * peers + 1);
   user('crowd', (client) => startCrowd(client, { countMax: waves, ...during }));
   user('family', (client) => startFamily(client, { name: 'family', ...during }));
   user('rival', (client) => startRival(client, { application: 'app-1', ...during }));

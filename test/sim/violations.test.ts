@@ -53,8 +53,8 @@ test('promises-outlive-restarts: an entry that was promised is gone, or is anoth
 
 test('match-grows: a leader goes back behind what it was told', () => {
   const append = (prev: number): Uint8Array => frame({
-    type: 'append', term: term(1), prevIndex: index(prev), prevTerm: term(prev === 0 ? 0 : 1), commit: index(0),
-    entries: [], round: 2,
+    type: 'append', term: term(1), prevIndex: index(prev), prevTerm: term(prev === 0 ? 0 : 1),
+    commit: index(0), entries: [], round: 2,
   });
   const { checker, store, look, said } = stage();
   for (const at of [1, 2, 3]) store(noop(at, 1), a, b);
