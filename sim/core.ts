@@ -3,7 +3,7 @@
 //
 // What always holds: the core holds a quorum of the voters, or nothing could be promised: where the drawn one
 // lacks it, because voters were replaced in the chaos or have lost their disks, the first others by number
-// join it.
+// join it. Who is no member yet can't be missed: it belongs to the core.
 
 import type { PeerId } from '../cluster/ids.ts';
 import { quorum, votersFor } from '../cluster/log/voters.ts';
@@ -52,8 +52,9 @@ function cutOff({ machines, network }: World, id: PeerId): void {
 }
 
 function outside({ machines }: World, drawn: readonly number[]): Machine[] {
-  const core = new Set(drawn);
-  const voters = votersOf(machines);
+  const core = new Set(drawn), voters = votersOf(machines);
+  const members = new Set(machines.flatMap(({ life }) => life?.peer.log().members.map(({ id }) => id) ?? []));
+  for (const { id, number } of machines) if (!members.has(id)) core.add(number);
   const enough = (): boolean => voters.every((set) => {
     const there = set.filter((id) =>
       machines.some((each) => each.id === id && core.has(each.number) && isSound(each)));

@@ -14,17 +14,24 @@ import { noFaults } from './ports/containers.ts';
 import { diskFailure } from './world.ts';
 import type { World } from './world.ts';
 
-/** Schedules every fault of the world's plan. */
+/** Schedules every fault of the world's plan: all of it, so that what is scheduled later comes later. */
 export function injectFaults(world: World): void {
-  for (const fault of world.plan.faults) world.heap.at(fault.atMs, () => injectNow(world, fault));
+  for (const fault of world.plan.faults) schedule(world, fault, fault.atMs);
 }
 
-/** One fault at once. It ends after `forMs`. */
+/** One fault at once, for scenarios. It ends after `forMs`. */
 export function injectNow(world: World, fault: Fault): void {
-  const { heap } = world, nowMs = heap.nowMs();
-  const end = begin(world, fault);
-  for (const ms of changesOf(fault)) heap.at(nowMs + ms, () => world.layLinks());
-  heap.at(nowMs + fault.forMs, end);
+  schedule(world, fault, null);
+}
+
+function schedule(world: World, fault: Fault, at: number | null): void {
+  const { heap } = world, fromMs = at ?? heap.nowMs();
+  let end = nothing;
+  const start = (): void => { end = begin(world, fault); };
+  if (at === null) start();
+  else heap.at(at, start);
+  for (const ms of changesOf(fault)) heap.at(fromMs + ms, () => world.layLinks());
+  heap.at(fromMs + fault.forMs, () => end());
 }
 
 /** Takes it back. */
