@@ -145,8 +145,8 @@ export function createMachine(
         else containers.lost(container);
       },
     }),
-    traffic: createTraffic(), runs: generation * runsPerMachine, life: null, holds: 0, leaves: false, asked: 0, left: false,
-    lost: false, forgot: false, rejoins: generation > 0, refusals: 0, replaced: false,
+    traffic: createTraffic(), runs: generation * runsPerMachine, life: null, holds: 0, leaves: false,
+    asked: 0, left: false, lost: false, forgot: false, rejoins: generation > 0, refusals: 0, replaced: false,
   };
   return machine;
 }

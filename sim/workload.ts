@@ -1,7 +1,7 @@
 // Who uses the cluster in a run: users with applications, with namespaces, with jobs; users that share
-// registers; readers of logs, informers, an operator; a crowd, a family, a rival, a balancer. What always holds:
-// what they ask for in the end fits the machines, even while a rollout has pods to spare, so that everything
-// wanted can come about once faults are over.
+// registers; readers of logs, informers, an operator; a crowd, a family, a rival, a balancer. What always
+// holds: what they ask for in the end fits the machines, even while a rollout has pods to spare, so that
+// everything wanted can come about once faults are over.
 
 import { createRandom, hash32, hashText } from '../cluster/random.ts';
 import { machineCapacity } from './machine.ts';

@@ -1,5 +1,5 @@
-// `sim mutants`: puts known bugs into the code, one at a time, and says whether the oracles find them. The kill
-// matrix is written to a page for people, and to JSON beside it, from which single rows are redrawn.
+// `sim mutants`: puts known bugs into the code, one at a time, and says whether the oracles find them. The
+// kill matrix is written to a page for people, and to JSON beside it, from which single rows are redrawn.
 
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { Command, Option } from 'commander';
@@ -9,7 +9,7 @@ import type { Hunt } from '../mutants/hunt.ts';
 import { mutants } from '../mutants/list.ts';
 import { emptyMatrix, matrixPage, plansText, readMatrix, withRows } from '../mutants/matrix.ts';
 import type { Matrix } from '../mutants/matrix.ts';
-import { areas } from '../mutants/mutant.ts';
+import { areas, patchedSources } from '../mutants/mutant.ts';
 import type { Area, Mutant } from '../mutants/mutant.ts';
 import { integer, minutes, peersMax, workersMax } from './options.ts';
 
@@ -57,6 +57,7 @@ Examples
 async function run(names: readonly string[], flags: MutantsFlags): Promise<void> {
   const chosen = choose(names, flags.area);
   if (flags.list === true) return list(chosen);
+  for (const mutant of chosen) checkPatch(mutant);
   const json = flags.json ?? flags.write?.replace(/(\.md)?$/, '.json');
   let matrix = json === undefined ? emptyMatrix : load(json);
   const hunts: Hunt[] = [];
@@ -80,6 +81,14 @@ function choose(names: readonly string[], area: Area | undefined): readonly Muta
     && (area === undefined || each.area === area));
 }
 
+function checkPatch(mutant: Mutant): void {
+  try {
+    patchedSources(mutant);
+  } catch (error) {
+    throw new BadInput(`the patch of ${mutant.name} does not fit the sources: ${String(error)}`);
+  }
+}
+
 function list(chosen: readonly Mutant[]): void {
   for (const mutant of chosen) {
     console.log(`${mutant.name} (${mutant.area}): ${mutant.what}\n  killed by ${mutant.oracle}; `
@@ -95,12 +104,14 @@ async function huntOne(mutant: Mutant, flags: MutantsFlags): Promise<Hunt> {
     ...flags.minutes === undefined ? {} : { minutes: flags.minutes },
   });
   const took = Math.round((performance.now() - startedMs) / 1000);
-  const { killed, kills, run: ended, seeds: median, events, example, others } = found;
-  console.log(`${killed ? 'KILLED' : 'LIVES '} ${mutant.name} by ${mutant.oracle} in ${kills} of ${ended} batches`
+  const { killed, kills, run: ended, seeds: median, events, lost, example, others } = found;
+  const word = killed ? 'KILLED' : 'LIVES ';
+  console.log(`${word} ${mutant.name} by ${mutant.oracle} in ${kills} of ${ended} batches`
     + (median === null ? '' : `, ${median} seeds, ${events} events`) + `, ${took} s`);
+  if (lost !== null) console.log(`       a batch was lost: ${lost}`);
   if (example !== null) console.log(`       seed ${example.seed}: ${example.message}`);
   for (const [oracle, { seeds: many, first, message }] of Object.entries(others)) {
-    console.log(`       ${oracle} in ${many} seeds, as ${first}: ${message.split('\n')[0] ?? ''}`);
+    console.log(`       ${oracle} in ${many} seeds, as ${first}: ${message}`);
   }
   return found;
 }

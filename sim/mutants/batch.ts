@@ -1,6 +1,7 @@
 // One batch: plans drawn from seeds that no other batch has, run one after the other until the mutant's
-// oracle speaks or the seeds are used up. What always holds: a batch is a function of the mutant, its number and the
-// options, so a kill can be run again by its seed; what other oracles say is counted and kills nothing.
+// oracle speaks or the seeds are used up. What always holds: a batch is a function of the mutant, its number
+// and the options, so a kill can be run again by its seed; what other oracles say is counted and kills
+// nothing.
 
 import type { OracleName } from '../check/oracle.ts';
 import { drawPlan } from '../faults.ts';

@@ -5,8 +5,8 @@ import type { Mutant } from './mutant.ts';
 const controllers: readonly Mutant[] = [
   {
     name: 'ownership-lost', area: 'controllers', oracle: 'no-orphans',
-    what: 'a ReplicaSet is made first and given its owner then, by a controller that remembers which it made: '
-      + 'a crash between loses it',
+    what: 'a ReplicaSet is made first and given its owner then, by a controller that remembers which it '
+      + 'made: a crash between loses it',
     edits: [
       {
         file: 'actors/controllers/controller.ts', find: 'refusal: context.refusals[key] ?? null,',
@@ -23,12 +23,13 @@ const controllers: readonly Mutant[] = [
   if (half !== null) {`,
       },
       {
-        file: 'actors/controllers/deployment.ts', find: '        ownerReferences: [ownerReference(deployment)],',
-        replace: '',
+        file: 'actors/controllers/deployment.ts',
+        find: '        ownerReferences: [ownerReference(deployment)],', replace: '',
       },
       {
         file: 'actors/controllers/deployment.ts', find: '  const revision = maxRevision(all) + 1;\n',
-        replace: '  const revision = maxRevision(all) + 1, uid = context.newUid();\n  context.made.add(uid);\n',
+        replace: '  const revision = maxRevision(all) + 1, uid = context.newUid();\n'
+          + '  context.made.add(uid);\n',
       },
       {
         file: 'actors/controllers/deployment.ts',
@@ -79,7 +80,8 @@ const controllers: readonly Mutant[] = [
       file: 'actors/controllers/replicaset.ts',
       find: `  if (!sameContent(set.status ?? {}, status)) {
     steps.push({ ops: [updateOp(resources.replicaSets, set, { ...set, status })] });`,
-      replace: `  const { 'deployment.kubernetes.io/revision': foreign, ...annotations } = set.metadata.annotations ?? {};
+      replace: `  const foreignName = 'deployment.kubernetes.io/revision';
+  const { [foreignName]: foreign, ...annotations } = set.metadata.annotations ?? {};
   if (foreign !== undefined || !sameContent(set.status ?? {}, status)) {
     const metadata = { ...set.metadata, annotations };
     steps.push({ ops: [updateOp(resources.replicaSets, set, { ...set, metadata, status })] });`,
@@ -105,8 +107,8 @@ const kubelet: readonly Mutant[] = [
     what: 'a pod that the state has as ended is run again by a kubelet that finds nothing of it',
     edits: [{
       file: 'actors/pod/facts.ts',
-      find: "if (pod.status?.phase === 'Succeeded' || pod.status?.phase === 'Failed') context.finished = true;",
-      replace: 'void context.finished;',
+      find: "|| pod.status?.phase === 'Failed') context.finished = true;",
+      replace: "&& pod.status?.phase === 'Failed') context.finished = true;",
     }],
     draw: { classes: ['crash', 'power', 'containers', 'partition'] },
   },

@@ -30,6 +30,8 @@ export interface Hunt {
   /** Over the batches that killed it; null if none did. */
   readonly seeds: number | null;
   readonly events: number | null;
+  /** Why a batch's process was lost, if one was. */
+  readonly lost: string | null;
   /** A kill to look at. */
   readonly example: { readonly seed: number; readonly message: string } | null;
   readonly others: Readonly<Record<string, Other>>;
@@ -76,7 +78,7 @@ function summary(
   const others: Record<string, Other> = {};
   for (const result of results) {
     for (const [oracle, { seeds, first, message }] of Object.entries(result.others)) {
-      const known = others[oracle] ?? { seeds: 0, first, message };
+      const known = others[oracle] ?? { seeds: 0, first, message: lineOf(message) };
       others[oracle] = { ...known, seeds: known.seeds + seeds };
     }
   }
@@ -84,10 +86,17 @@ function summary(
   return {
     name, killed, batches, seedsMax, run: results.length, kills: kills.length,
     seeds: median(kills.map(({ seeds }) => seeds)), events: median(kills.map(({ events }) => events)),
-    example: first === undefined ? null
-      : { seed: first.killedBy ?? 0, message: first.message.split('\n')[0] ?? '' },
+    lost: results.find(({ seeds }) => seeds === 0)?.message ?? null,
+    example: first === undefined ? null : { seed: first.killedBy ?? 0, message: lineOf(first.message) },
     others,
   };
+}
+
+const lineCharsMax = 240;
+
+function lineOf(message: string): string {
+  const [line = ''] = message.split('\n');
+  return line.length > lineCharsMax ? `${line.slice(0, lineCharsMax)}…` : line;
 }
 
 /** The lower one of two in the middle. */

@@ -1,6 +1,6 @@
-// The kill matrix: what came of hunting each mutant, kept as JSON so that single rows can be hunted again, and
-// drawn as a table for `docs/`. What always holds: rows stand in the order of the list; a row of a mutant that
-// is no more is dropped; what was not hunted yet says so.
+// The kill matrix: what came of hunting each mutant, kept as JSON so that single rows can be hunted again,
+// and drawn as a table for `docs/`. What always holds: rows stand in the order of the list; a row of a
+// mutant that is no more is dropped; what was not hunted yet says so.
 
 import { oracles } from '../check/oracle.ts';
 import type { OracleName } from '../check/oracle.ts';
@@ -45,11 +45,11 @@ export function matrixPage(matrix: Matrix): string {
   const killed = matrix.rows.filter((row) => row.killed).length;
   return [
     '# The kill matrix', '',
-    'Each mutant is a real bug, put into the sources as they are loaded by a worker process of the simulator.',
-    'It is *killed* if at least 95 % of independent batches of seeds end with the oracle that is named for it,',
-    'each within the number of seeds that the row says. Seeds and events are medians over the batches that',
-    'killed it, up to the kill. `sim mutants --list` says what each patch is; `sim run --mutant NAME --seed N`',
-    'with the peers, minutes and classes of its plans runs one seed of it. This page is drawn by',
+    'Each mutant is a real bug, put into the sources as a worker process of the simulator loads them. It is',
+    '*killed* if at least 95 % of independent batches of seeds end with the oracle that is named for it,',
+    'each within the number of seeds that the row says. Seeds and events are medians over the batches that killed',
+    'it, up to the kill. `sim mutants --list` says which files each patch changes; `sim run --mutant NAME',
+    '--seed N`, with the peers, minutes and classes of its plans, runs one seed of it. This page is drawn by',
     '`sim mutants --write docs/mutants.md` from `docs/mutants.json`.', '',
     `${mutants.length} mutants, ${matrix.rows.length} hunted, ${killed} killed.`,
     ...areas.flatMap((area) => ['', `## ${titles[area]}`, '', ...tableOf(area, rows)]),

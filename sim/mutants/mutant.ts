@@ -1,9 +1,11 @@
 // What a mutant is: a real bug as a patch of the sources, with the oracle that must find it and the plans
-// that bring it out. Mutants prove the simulator: one that lives shows what no oracle sees or no fault reaches.
+// that bring it out. Mutants prove the simulator: one that lives shows what no oracle sees or no fault
+// reaches.
 //
 // What always holds: a patch is text that is replaced while a module is loaded, in a worker process of the
 // simulator alone, so nothing of any mutant is in the product; each edit's text occurs exactly once.
 
+import { readFileSync } from 'node:fs';
 import type { FaultClass } from '../faults.ts';
 import type { OracleName } from '../check/oracle.ts';
 
@@ -37,6 +39,16 @@ export interface Mutant {
   readonly oracle: OracleName;
   readonly draw?: Draw;
 }
+
+/** The sources that the mutant changes, by URL. Throws where its patch does not fit them. */
+export function patchedSources({ edits }: Mutant): ReadonlyMap<string, string> {
+  return new Map([...new Set(edits.map(({ file }) => file))].map((file) => {
+    const url = new URL(file, root);
+    return [url.href, patched(readFileSync(url, 'utf8'), edits.filter((edit) => edit.file === file))];
+  }));
+}
+
+const root = new URL('../../', import.meta.url);
 
 /** The text with all edits of this file made. Throws where one does not fit exactly once. */
 export function patched(text: string, edits: readonly Edit[]): string {

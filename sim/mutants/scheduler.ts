@@ -35,11 +35,11 @@ export const schedulerMutants: readonly Mutant[] = [
   },
   {
     name: 'slot-bound-twice', area: 'scheduler', oracle: 'no-over-commit',
-    what: 'a new leader\'s cache does not count the pods that were there before: their places are bound again',
+    what: 'a new leader\'s cache does not count the pods that were there before: two get one place',
     edits: [{
       file: 'actors/scheduler/view.ts',
-      find: '  for (const pod of list<Pod>(state, resources.pods)) seePod(view, keyOf(resources.pods, pod), pod);',
-      replace: '  void list;',
+      find: 'for (const pod of list<Pod>(state, resources.pods)) seePod(view,',
+      replace: 'for (const pod of list<Pod>(state, resources.pods).slice(0, 0)) seePod(view,',
     }],
     draw: full,
   },

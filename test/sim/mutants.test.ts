@@ -1,5 +1,5 @@
-// Mutants: every patch still fits the sources and leaves a module that can be read; the hook puts a bug into a
-// process, and only where one is asked for; the page in `docs/` is what the results say.
+// Mutants: every patch still fits the sources and leaves a module that can be read; the hook puts a bug into
+// a process, and only where one is asked for; the page in `docs/` is what the results say.
 
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
@@ -11,16 +11,14 @@ import { hunt, median } from '../../sim/mutants/hunt.ts';
 import type { Hunt } from '../../sim/mutants/hunt.ts';
 import { mutantNamed, mutants, mutantVariable } from '../../sim/mutants/list.ts';
 import { emptyMatrix, matrixPage, readMatrix, withRows } from '../../sim/mutants/matrix.ts';
-import { patched } from '../../sim/mutants/mutant.ts';
+import { patched, patchedSources } from '../../sim/mutants/mutant.ts';
 
 const hook = new URL('../../sim/mutants/hook.ts', import.meta.url).href;
 
-for (const { name, edits } of mutants) {
-  test(`the patch of ${name} fits once, and what it leaves strips and parses`, () => {
-    for (const file of new Set(edits.map((edit) => edit.file))) {
-      const text = readFileSync(file, 'utf8');
-      const changed = patched(text, edits.filter((edit) => edit.file === file));
-      assert.is.not(changed, text);
+for (const mutant of mutants) {
+  test(`the patch of ${mutant.name} fits once, and what it leaves strips and parses`, () => {
+    for (const [url, changed] of patchedSources(mutant)) {
+      assert.is.not(changed, readFileSync(new URL(url), 'utf8'));
       assert.not.throws(() => stripTypeScriptTypes(changed, { mode: 'strip' }));
     }
   });
@@ -62,12 +60,13 @@ test('the hook without a mutant changes nothing; one that nobody knows ends the 
 test('the matrix: rows are replaced one by one, in the order of the list', () => {
   const row = (name: string, kills: number): Hunt => ({
     name, killed: kills > 1, batches: 2, seedsMax: 9, run: 2, kills, seeds: 1, events: 5, example: null,
-    others: {},
+    lost: null, others: {},
   });
   const [first, second] = mutants;
   if (first === undefined || second === undefined) throw new Error('there are mutants');
   const both = withRows(withRows(emptyMatrix, [row(second.name, 2)]), [row(first.name, 1)]);
-  assert.equal(both.rows.map(({ name, killed }) => [name, killed]), [[first.name, false], [second.name, true]]);
+  assert.equal(both.rows.map(({ name, killed }) => [name, killed]),
+    [[first.name, false], [second.name, true]]);
   const again = withRows(both, [row(first.name, 2), row('gone', 2)]);
   assert.equal(again.rows.map(({ killed }) => killed), [true, true]);
   assert.match(matrixPage(again), `${mutants.length} mutants, 2 hunted, 2 killed.`);
