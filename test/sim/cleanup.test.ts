@@ -89,7 +89,8 @@ test('status-keeps-spec: whose status is written keeps its spec', () => {
     const before = service({ ports: [{ port: 80 }] });
     const change = { previous: before, object: service(specAfter) } as Change;
     const client: UserClient = {
-      name: 'balancer', random: createRandom(1), mark() { /* Nothing rare. */ }, later: (_, work) => pending.push(work),
+      name: 'balancer', random: createRandom(1), mark() { /* Nothing rare. */ },
+      later: (_, work) => pending.push(work),
       call(call, done) {
         calls.push(call);
         done({ status: 200, object: before, warning: null, peer: 'peer-1' });
