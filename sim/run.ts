@@ -9,6 +9,7 @@ import type { ConvergenceView, Unsettled } from './check/convergence.ts';
 import type { Violation } from './check/oracle.ts';
 import type { FaultPlan } from './faults.ts';
 import { startRounds } from './check/rounds.ts';
+import { judgeTwin } from './check/twin.ts';
 import { scheduleCore } from './core.ts';
 import { injectFaults } from './inject.ts';
 import type { MarkCounts } from './marks.ts';
@@ -50,7 +51,14 @@ const forgottenMs = 100_000;
 export interface RunOptions extends WorldOptions {
   /** Judges what has happened by then, if that is before `healMs`, and leaves out the rest. */
   readonly untilMs?: number;
+  /**
+   * Whether to run the same without faults too, and to compare the ends; if nothing is said, one seed in
+   * `twinEvery` is, for it takes as long again. Never where machines are lost for good.
+   */
+  readonly twin?: boolean;
 }
+
+const twinEvery = 16;
 
 export function runPlan(plan: FaultPlan, options: RunOptions = {}): RunResult {
   const world = createWorld(plan, options);
@@ -63,6 +71,9 @@ export function runPlan(plan: FaultPlan, options: RunOptions = {}): RunResult {
   const { untilMs = plan.healMs } = options;
   world.run(Math.min(untilMs, plan.healMs));
   const settledMs = untilMs < plan.healMs ? null : heal(world);
+  const isWell = settledMs !== null && world.violation() === null && plan.core === undefined;
+  const { twin = plan.seed % twinEvery === 0 } = options;
+  if (twin && isWell) judgeTwin(world, awaitDesired);
   return {
     plan, violation: world.violation(), hash: world.hash(), events: world.events(), simulatedMs: heap.nowMs(),
     settledAfterMs: settledMs === null ? null : settledMs - plan.healMs, entries: checker.history.applied(),

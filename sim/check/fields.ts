@@ -1,7 +1,7 @@
 // The oracle of DESIGN.md's "one writer per field": spec by the API, placement by the scheduler, status by
-// the node that runs the pod, or by the controllers. Judged from the committed history: each change says what it
-// changed, its command who made it: a fence means the leader's actors, none means a peer for itself or for a
-// client.
+// the node that runs the pod, or by the controllers. Judged from the committed history: each change says what
+// it changed, its command who made it: a fence means the leader's actors, none means a peer for itself or for
+// a client.
 
 import { resources } from '../../cluster/api/objects.ts';
 import type { KubeObject, Node, Pod } from '../../cluster/api/types.ts';

@@ -16,14 +16,14 @@ export function kindOf(frame: Uint8Array): number {
   return frame[0] === 0x92 ? frame[1] ?? -1 : -1;
 }
 
-/** The type of a message of the log and the fields that follow it; a flag is 0 or 1, nothing is -1. */
+/** The type of a message of the log and up to `count` fields in all; a flag is 0 or 1, nothing is -1. */
 export function logNumbers(frame: Uint8Array, count: number): readonly number[] | null {
   if (kindOf(frame) !== frameKinds.log || ((frame[2] ?? 0) & 0xf0) !== 0x90) return null;
   const numbers: number[] = [];
   let at = 3;
   while (numbers.length < count) {
     const head = frame[at];
-    if (head === undefined) return null;
+    if (head === undefined) return numbers;
     if (head < 0x80) numbers.push(head);
     else if (head === 0xc0) numbers.push(-1);
     else if (head === 0xc2 || head === 0xc3) numbers.push(head - 0xc2);

@@ -3,9 +3,9 @@
 // after its call, or never.
 //
 // The algorithm is Wing and Gong's search with Lowe's memory of configurations ("Testing for
-// linearizability", 2017), as Porcupine and Knossos have it: operations in the order of their calls and returns as a linked
-// list; the first that may be next is tried, and taken back where it leads nowhere; a configuration (which
-// operations took effect, and the value then) that led nowhere once is not tried again.
+// linearizability", 2017), as Porcupine and Knossos have it: operations in the order of their calls and
+// returns as a linked list; the first that may be next is tried, and taken back where it leads nowhere; a
+// configuration (which operations took effect, and the value then) that led nowhere once is not tried again.
 //
 // What always holds: the answer `false` is proved; a search that becomes too long is given up and proves
 // nothing.

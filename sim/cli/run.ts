@@ -6,7 +6,7 @@ import type { Recipe } from '../artefact.ts';
 import { ranElsewhere } from '../launch.ts';
 import { eventText, noteLine, notesText, planText, verdictText } from '../report.ts';
 import { runPlan } from '../run.ts';
-import type { RunResult } from '../run.ts';
+import type { RunOptions, RunResult } from '../run.ts';
 import { draw, drawFlags, drawText, range, seed, workersOption } from './options.ts';
 import type { DrawFlags } from './options.ts';
 import { swarm } from './swarm.ts';
@@ -14,6 +14,7 @@ import { swarm } from './swarm.ts';
 interface RunFlags extends DrawFlags {
   readonly seed: number;
   readonly trace?: boolean;
+  readonly twin?: boolean;
   readonly plan?: string;
   readonly save?: string;
   readonly seeds?: readonly [number, number];
@@ -29,6 +30,7 @@ export function runCommand(): Command {
     .description('run one seed, or one plan: its faults, then a verdict')
     .option('--seed <n>', 'which run', seed, 1)
     .option('--trace', 'print a line per event')
+    .option('--twin', 'run the same without faults too, and compare the ends')
     .option('--plan <file>', 'run this plan, or that of this artefact, instead of drawing one')
     .option('--save <file>', 'write an artefact: the plan, to be edited or replayed, and what came of it'))
     .option('--seeds <a..b>', 'the same as `sim swarm`', range)
@@ -45,7 +47,8 @@ async function run(flags: RunFlags): Promise<void> {
     : withFlags(readRecipe(flags.plan), flags);
   if (await ranElsewhere(recipe.mutant)) return;
   const again = flags.plan === undefined ? `--seed ${flags.seed} ${drawText(flags)}` : `--plan ${flags.plan}`;
-  const result = perform(recipe, flags.trace === true, `sim run ${again} --trace`);
+  const twin = flags.twin === true ? { twin: true } : {};
+  const result = perform(recipe, flags.trace === true, `sim run ${again} --trace`, twin);
   if (save !== undefined) writeArtefact(save, { ...recipe, ...result });
   process.exitCode = result.violation === null ? 0 : 1;
 }
@@ -56,6 +59,7 @@ const withFlags = (recipe: Recipe, { canary, mutant }: RunFlags): Recipe =>
 /** Runs it in this process and prints everything. */
 export function perform(
   { plan, canary }: Pick<Recipe, 'plan' | 'canary'>, trace: boolean, again: string,
+  options: Pick<RunOptions, 'twin'> = {},
 ): RunResult {
   console.log(planText(plan));
   const startedMs = performance.now();
@@ -63,7 +67,7 @@ export function perform(
     onEvent: (line: Parameters<typeof eventText>[0]) => console.log(eventText(line)),
     onNote: (note: Parameters<typeof noteLine>[0]) => console.log(noteLine(note)),
   };
-  const result = runPlan(plan, { canary, ...traced });
+  const result = runPlan(plan, { canary, ...traced, ...options });
   if (result.violation !== null && !trace) console.log(notesText(result, notesMax));
   console.log(verdictText(result, performance.now() - startedMs, again));
   return result;

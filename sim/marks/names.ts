@@ -2,7 +2,7 @@
 
 /** Name → the state. */
 export const marks = {
-  'split-vote': 'a candidate stands again, and nobody won the term before',
+  'split-vote': 'a candidate is not elected, and nobody else is in its term',
   'candidate-gives-way': 'a candidate follows somebody else',
   'pre-vote-in-vain': 'a peer asks whether it would be elected, and would not',
   'leader-deposed-with-uncommitted-entries': 'a leader steps down with entries that are not committed',
@@ -17,7 +17,6 @@ export const marks = {
   'snapshot-by-repair': 'a member gets a snapshot from another member',
   'gap-repaired-from-a-member': 'what the feed did not bring comes from another member',
   'writes-lost-in-a-crash': 'a peer starts again without what it had not synced',
-  'write-torn-before-its-term': 'entries are on the disk, the term that was written with them is not',
   'wiped-voter-readmitted': 'a voter whose disk was emptied is a member again',
   'wiped-learner-readmitted': 'a learner whose disk was emptied is a member again',
   'voter-promoted': 'a learner gets a vote',

@@ -27,7 +27,7 @@ export function createRoleMarks(
 
   function changedRole(peer: PeerId, now: LogDescription, before: Before): void {
     const { role, term } = now, was = before.role as LogRole;
-    if (was === 'candidate' && role === 'candidate' && leaderOf(before.term) === null) reach('split-vote');
+    if (was === 'candidate' && role === 'pre-candidate' && leaderOf(before.term) === null) reach('split-vote');
     if (was === 'candidate' && role === 'follower') reach('candidate-gives-way');
     if (was === 'pre-candidate' && role === 'follower' && term === before.term) reach('pre-vote-in-vain');
     if (was === 'leader' && role !== 'leader') {
@@ -49,12 +49,11 @@ export function createRoleMarks(
   }
 
   return {
-    opened(peer, { entries, snapshot, hard }, termAt) {
+    opened(peer, { entries, snapshot }, termAt) {
       const last = entries.at(-1) ?? snapshot;
       leases.delete(peer);
       leaders.delete(peer);
       if (termAt(last.index + 1) !== null) reach('writes-lost-in-a-crash');
-      if (last.term > hard.term) reach('write-torn-before-its-term');
     },
     wiped(peer, wasVoter) { emptied.set(peer, wasVoter); },
     moved(peer, now, before) {
