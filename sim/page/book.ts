@@ -58,6 +58,8 @@ export interface Book {
   /** By identity and by name, from 0. */
   readonly numberOf: ReadonlyMap<string, number>;
   begin(world: World): void;
+  /** Who lives on this machine: another one may have taken its place. */
+  meet(peer: number): void;
   nowMs(): number;
   /** The time of the recording has passed: items and messages are only counted. */
   isOver(): boolean;
@@ -108,6 +110,10 @@ export function createBook(plan: FaultPlan, keep: number, untilMs: number): Book
     begin(made) {
       world = made;
       made.machines.forEach(({ id, name }, at) => numberOf.set(id, at).set(name, at));
+    },
+    meet(at) {
+      const machine = world?.machines[at];
+      if (machine !== undefined) numberOf.set(machine.id, at).set(machine.name, at);
     },
     isOver: () => nowMs() > untilMs,
     runsOf: (at) => world?.machines[at]?.runs ?? 0,

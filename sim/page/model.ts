@@ -2,6 +2,7 @@
 // free of everything that only Node or only a browser has: the tests run it there, the page runs it here.
 // What always holds: no function changes a recording; lists of items and messages are indexes, ascending.
 
+import { groups } from './data.ts';
 import type { FaultSpan, PeerState, Recording } from './data.ts';
 
 /** A recording made ready for looking things up. */
@@ -85,11 +86,18 @@ export function stateAfter({ recording, byPeer }: Run, peer: number, item: numbe
 }
 
 /** From an item back over what triggered each: a message that came, a write that is done. Newest first. */
-export function chainOf({ recording: { items } }: Run, item: number, most: number): number[] {
+export function chainOf({ recording: { items }, previous }: Run, item: number, most: number): number[] {
   const chain: number[] = [];
-  for (let at = item; at >= 0 && chain.length < most; at = items.cause[at] ?? -1) chain.push(at);
+  for (let at = item; at >= 0 && chain.length < most;) {
+    chain.push(at);
+    // A note is made in the event before it.
+    at = (items.group[at] === noteGroup ? previous[at] : items.cause[at]) ?? -1;
+  }
   return chain;
 }
+
+/** Its place among the groups. */
+export const noteGroup = groups.indexOf('note');
 
 /** All that may have had a part in these items: what their peers did before, and what others told them. */
 export function pastOf({ recording: { items }, previous }: Run, roots: readonly number[]): boolean[] {

@@ -82,6 +82,7 @@ const heads = (...names: readonly string[]): string =>
 const button = (key: string, text: string, label: string): string =>
   `<button type="button" data-key="${key}" title="${label}" aria-label="${label}">${text}</button>`;
 
+/** The keys are those of `client/diagram.ts`. */
 const diagram = ({ verdict }: Recording): string => `<section id="diagram" aria-label="Space-time diagram">
 <div class="bar">
 <h2>Peers over time</h2>
@@ -103,6 +104,8 @@ ${button('0', 'Whole run', 'The whole run (0)')}${
 <p class="bar under"><output id="cursor-text" aria-live="polite"></output>
 <span id="keys" class="faint">Click for the cursor, drag to move, wheel to zoom. Keys: ← → event,
 ⇧← ⇧→ time, + − zoom, Page Up/Down, 0 whole run, v violation.</span></p>
+<p class="faint">A bar: who leads, by term; dashed: who stands for election; ✕ and ❙: a process ends,
+starts; red: a message that does not arrive; tinted: a fault.</p>
 </section>`;
 
 function story({ verdict }: Recording): string {
@@ -112,7 +115,7 @@ function story({ verdict }: Recording): string {
 <ol id="chain" class="steps"></ol>
 <h3>Faults in force</h3>
 <ul id="in-force" class="plain"></ul>
-<h3>Notable events in its causal past</h3>
+<h3>Notable events in its causal past, newest first</h3>
 <p class="faint">What can have had a part, by the messages that arrived; of that, what bears on
 ${escaped(verdict?.oracle ?? 'it')}.</p>
 <ol id="led" class="steps"></ol>

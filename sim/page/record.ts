@@ -17,7 +17,7 @@ import { createBook } from './book.ts';
 import type { Lane } from './book.ts';
 import { noProcess } from './look.ts';
 import { pack } from './pack.ts';
-import { namedPeers, spanOfFault, us } from './words.ts';
+import { namedPeers, spanOfFault, us, withNames } from './words.ts';
 
 export interface RecordOptions {
   readonly run: WorldOptions;
@@ -78,6 +78,7 @@ function createRecorder(plan: FaultPlan, keep: number, untilMs: number): Recorde
       const at = machine - 1;
       book.settle();
       laneOf(at).actors.clear();
+      book.meet(at);
       book.lookAtPods(at);
       spans.started(at, nowMs());
       book.attend(at);
@@ -135,7 +136,7 @@ function verdictOf({ violation, world }: RunResult, numberOf: ReadonlyMap<string
   const { oracle, message, atMs, event } = violation;
   return {
     oracle, claim: oracles[oracle], atUs: us(atMs), event,
-    message: message.replace(/12D3Sim(\d+)/g, 'peer-$1'),
+    message: withNames(message),
     peers: namedPeers(message, world.machines.length)
       .flatMap((n) => numberOf.get(`peer-${n}`) ?? []),
   };

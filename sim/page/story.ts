@@ -5,7 +5,7 @@
 
 import { groups } from './data.ts';
 import type { Verdict } from './data.ts';
-import { chainOf, firstAtLeast, itemAt, itemOfEvent, pastOf } from './model.ts';
+import { chainOf, firstAtLeast, itemAt, itemOfEvent, noteGroup, pastOf } from './model.ts';
 import type { Run } from './model.ts';
 
 export interface Story {
@@ -62,14 +62,15 @@ export const oraclesBySubject = {
     'linearizable', 'linearizable-history', 'acknowledged-is-committed', 'watch-is-history', 'answered',
     'configs-wait', 'membership-is-history', 'match-grows', 'gives-up-contradictions-only',
     'commits-own-term', 'one-change-at-a-time', 'compare-and-swap', 'one-writer-per-field',
+    'status-keeps-spec',
   ],
   placement: [
     'no-over-commit', 'binding-is-final', 'one-writer-per-fence', 'bound-under-fence', 'feasible-is-bound',
   ],
   workloads: [
     'pod-on-one-node', 'one-live-container', 'never-restarted', 'logs-are-true', 'converges', 'silence',
-    'no-orphans', 'over-is-final', 'no-foreign-deletion', 'adopts-orphans-only', 'grace-is-kept',
-    'same-end-state',
+    'no-orphans', 'over-is-final', 'no-foreign-deletion', 'adopts-orphans-only', 'clean-up-first',
+    'ended-stays-ended', 'grace-is-kept', 'same-end-state',
   ],
   gossip: [
     'no-resurrection', 'incarnation-grows', 'beats-go-forward', 'gossip-converges',
@@ -124,4 +125,4 @@ function isNotable(run: Run, item: number, { area, kind, word }: Clued): boolean
   return was !== undefined && now !== undefined && (was.role !== now.role || was.term !== now.term);
 }
 
-const lifeGroup = groups.indexOf('life'), noteGroup = groups.indexOf('note');
+const lifeGroup = groups.indexOf('life');

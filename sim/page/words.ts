@@ -55,13 +55,18 @@ export function wordsOfFrame(
 }
 
 export function cut(text: string): string {
-  const named = text.replace(/12D3Sim(\d+)/g, 'peer-$1');
+  const named = withNames(text);
   return named.length > textLengthMax ? `${named.slice(0, textLengthMax - 1)}…` : named;
 }
 
+/** Peers by their names; one that took another's place has a number more. */
+export const withNames = (text: string): string =>
+  text.replace(/12D3Sim(\d+)(?:r(\d+))?/g, (_, number: string, later?: string) =>
+    `peer-${number}${later === undefined ? '' : `-${later}`}`);
+
 /** Peers by number, from 1, that a message of an oracle names. */
 export function namedPeers(message: string, peers: number): number[] {
-  const found = [...message.matchAll(/\bpeer-(\d+)\b|\b12D3Sim(\d+)\b/g)]
+  const found = [...message.matchAll(/\bpeer-(\d+)\b|\b12D3Sim(\d+)(?:r\d+)?\b/g)]
     .map((hit) => Number(hit[1] ?? hit[2]));
   return [...new Set(found)].filter((n) => n >= 1 && n <= peers).sort((a, b) => a - b);
 }
@@ -83,6 +88,8 @@ function peersOf(fault: Fault): number[] {
   if ('peers' in fault) all.push(...fault.peers);
   if ('a' in fault) all.push(...fault.a, ...fault.b);
   if ('links' in fault) all.push(...fault.links.flat());
+  if ('order' in fault) all.push(...fault.order);
+  if ('clogs' in fault) all.push(...fault.clogs);
   return [...new Set(all)].sort((a, b) => a - b);
 }
 

@@ -200,8 +200,8 @@ pages('the address keeps time, zoom and filter', async () => {
 
 /** Elements with text of each kind. */
 const inked = [
-  'body', '.faint', '.claim', '.message', '.verdict strong', 'thead th', 'dt', 'legend', '.time', '#states td',
-  '#frame td button', '.number', '.role', 'footer', '#lanes .name',
+  'body', '.faint', '.claim', '.message', '.verdict strong', 'thead th', 'dt', 'legend', '.time',
+  '#states td', '#frame td button', '.number', '.role', 'footer', '#lanes .name',
 ];
 
 pages('everything that can be pressed has a name, and text has contrast, in light and in dark', async () => {

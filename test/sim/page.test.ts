@@ -152,6 +152,10 @@ test('a chain goes from trigger to trigger, a past over everything that may have
   assert.equal(pastOf(run, [4]), [true, true, false, false, true, false]);
   assert.equal(pastOf(run, [3]), [true, true, false, true, false, false]);
   assert.equal(run.previous, [-1, -1, -1, 1, 0, 2]);
+  // A note belongs to the event in which it was made.
+  const base = made([[0, -1], [1, 0], [1, -1]]);
+  const noted = { ...base.items, group: [0, 0, groups.indexOf('note')] };
+  assert.equal(chainOf(openRun({ ...base, items: noted }), 2, 10), [2, 1, 0]);
 });
 
 test('a story holds what is notable and nothing that can have had no part', () => {

@@ -49,7 +49,7 @@ export function drawLanes(run: Run, geometry: Geometry, looking: Looking): Drawi
   });
   const messages = traffic.kind === 'each'
     ? traffic.messages.map((each) => drawMessage(run, geometry, view, each))
-    : traffic.bundles.map((bundle) => drawBundle(run, geometry, view, bundle));
+    : traffic.bundles.map((bundle, _, all) => drawBundle(run, geometry, view, bundle, all[0]?.count ?? 1));
   const marks = itemsIn(run, view, looking.wanted, marksMax);
   const inPlot = { 'clip-path': 'url(#plot)' };
   const says = traffic.kind === 'each' ? `${traffic.messages.length} messages in view, each a line`
@@ -200,16 +200,20 @@ function drawMessage(run: Run, geometry: Geometry, view: View, message: number):
     d: `M${x1},${y1}L${x},${y}m-3,-3l6,6m0,-6l-6,6` }, titled(`${says}, does not arrive`));
 }
 
-/** Pairs of peers lie side by side within their step of time. */
-function drawBundle({ recording }: Run, geometry: Geometry, view: View, bundle: Bundle): SVGElement {
+/** Pairs of peers lie side by side within their step of time. `most`: messages of the largest bundle. */
+function drawBundle(
+  { recording }: Run, geometry: Geometry, view: View, bundle: Bundle, most: number,
+): SVGElement {
   const { peers } = recording;
   const { a, b, fromUs, untilUs, count, lost } = bundle;
   const share = (((a * 7 + b * 3) % 11) + 0.5) / 11;
   const x = place(geometry, view, fromUs + (untilUs - fromUs) * share);
-  const thickness = Math.min(6, 0.8 + Math.log2(count)) / 1.5;
+  const weight = Math.log2(1 + count) / Math.log2(1 + most);
   const missing = lost === 0 ? '' : `, ${lost} do not arrive`;
-  return draw('line', { 'class': lost * 2 > count ? 'bundle lost' : 'bundle', 'x1': x, 'x2': x,
-    'y1': laneY(geometry, a), 'y2': laneY(geometry, b), 'stroke-width': thickness },
+  return draw('line', {
+    'class': lost * 2 > count ? 'bundle lost' : 'bundle', 'x1': x, 'x2': x, 'y1': laneY(geometry, a),
+    'y2': laneY(geometry, b), 'stroke-width': 0.8 + 2.4 * weight, 'opacity': 0.14 + 0.32 * weight,
+  },
   titled(`${count} messages between ${peers[a]} and ${peers[b]}${missing}`));
 }
 

@@ -17,7 +17,7 @@ const homeUs = 2_000_000;
 const recording = JSON.parse(part('recording').textContent ?? '') as Recording;
 const run = openRun(recording);
 const home = homeView(run);
-const store = createStore(run, { view: home, cursorUs: recording.verdict?.atUs ?? home.untilUs });
+const store = createStore(run, { view: home, cursorUs: recording.verdict?.atUs ?? recording.window.untilUs });
 startOverview(run, store);
 startDiagram(run, store, home);
 startPanels(run, store);

@@ -77,7 +77,7 @@ function startStory(run: Run, store: Store): void {
   const { verdict, faults } = run.recording;
   if (verdict === null) return;
   const { chain, led } = storyOf(run, rootsOf(run), cluesOf(verdict), storyMax);
-  part('led').replaceChildren(...led.map((item) => line(run, store, item)));
+  part('led').replaceChildren(...[...led].reverse().map((item) => line(run, store, item)));
   part('chain').replaceChildren(...chain.map((item) => line(run, store, item)));
   const inForce = faults.filter(({ fromUs, untilUs }) => fromUs <= verdict.atUs && untilUs >= verdict.atUs);
   part('in-force').replaceChildren(...inForce.map(({ text, fromUs, untilUs }) =>
