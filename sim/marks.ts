@@ -9,7 +9,7 @@ import type { PeerId } from '../cluster/ids.ts';
 import type { LogMember } from '../cluster/log/types.ts';
 import type { DiskWrite } from '../cluster/ports.ts';
 import type { Applied, Change } from '../cluster/state/types.ts';
-import { frameKinds, kindOf, logNumbers, logTypes } from './check/frames.ts';
+import { frameKinds, isReadRefused, kindOf, logNumbers, logTypes } from './check/frames.ts';
 import { markOfChange } from './marks/objects.ts';
 import { markOfNote } from './marks/notes.ts';
 import { marks } from './marks/names.ts';
@@ -63,6 +63,7 @@ export function createMarks(leaderOf: (term: number) => PeerId | null): Marks {
       if (name !== null) reach(name);
     },
     sent(frame) {
+      if (isReadRefused(frame)) return reach('read-refused');
       const [type, , third] = kindOf(frame) === frameKinds.log ? logNumbers(frame, 3) ?? [] : [];
       if (type === logTypes['timeout-now']) reach('leadership-transferred');
       else if (type === logTypes['append-reply'] && third === 0) reach('append-refused');

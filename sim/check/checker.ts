@@ -249,10 +249,10 @@ export function createChecker(
     },
     sent(peer, to, frame) {
       const kind = kindOf(frame);
+      marks.sent(frame);
       if (kind === frameKinds.gossip) return gossip.sent(peer, frame);
       if (kind !== frameKinds.log) return;
       matching.sent(peer, to, frame);
-      marks.sent(frame);
       const [type] = logNumbers(frame, 1) ?? [];
       // Entries and chunks are large, and no promises.
       if (type === logTypes.append || type === logTypes.snapshot) return;

@@ -19,8 +19,19 @@ export function kindOf(frame: Uint8Array): number {
 /** The type of a message of the log and up to `count` fields in all; a flag is 0 or 1, nothing is -1. */
 export function logNumbers(frame: Uint8Array, count: number): readonly number[] | null {
   if (kindOf(frame) !== frameKinds.log || ((frame[2] ?? 0) & 0xf0) !== 0x90) return null;
+  return numbersFrom(frame, 3, count);
+}
+
+/** Whether a leader, or who was taken for one, answers that it can't give a read index. */
+export function isReadRefused(frame: Uint8Array): boolean {
+  return frame[0] === 0x94 && frame[1] === readReplyKind && numbersFrom(frame, 2, 2)?.[1] === -1;
+}
+
+const readReplyKind = 6;
+
+function numbersFrom(frame: Uint8Array, from: number, count: number): readonly number[] | null {
   const numbers: number[] = [];
-  let at = 3;
+  let at = from;
   while (numbers.length < count) {
     const head = frame[at];
     if (head === undefined) return numbers;

@@ -27,7 +27,8 @@ export function createRoleMarks(
 
   function changedRole(peer: PeerId, now: LogDescription, before: Before): void {
     const { role, term } = now, was = before.role as LogRole;
-    if (was === 'candidate' && role === 'pre-candidate' && leaderOf(before.term) === null) reach('split-vote');
+    const isUndecided = was === 'candidate' && role === 'pre-candidate';
+    if (isUndecided && leaderOf(before.term) === null) reach('split-vote');
     if (was === 'candidate' && role === 'follower') reach('candidate-gives-way');
     if (was === 'pre-candidate' && role === 'follower' && term === before.term) reach('pre-vote-in-vain');
     if (was === 'leader' && role !== 'leader') {

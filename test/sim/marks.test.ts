@@ -10,6 +10,7 @@ import { runPlan } from '../../sim/run.ts';
 const seeds = 10;
 /** A campaign meets these; so few seeds need not. */
 const rare: readonly MarkName[] = [
+  'command-too-old', 'placement-refused', 'crash-loop-back-off', 'image-pull-back-off', 'swap-conflict',
 ];
 
 test('a few seeds reach all marks but the rarest', () => {
@@ -29,8 +30,9 @@ test('a mark is counted as often as it is reached, and has a place in the list',
   assert.equal(one.counts(), {});
   one.reach('watch-expired');
   one.reach('watch-expired');
-  one.noted({ atMs: 0, peer: 'peer-1', area: 'gossip', what: 'liveness', fields: { peer: 'x', status: 'suspect' } });
-  one.noted({ atMs: 0, peer: 'peer-1', area: 'gossip', what: 'liveness', fields: { peer: 'x', status: 'alive' } });
+  for (const status of ['suspect', 'alive']) {
+    one.noted({ atMs: 0, peer: 'peer-1', area: 'gossip', what: 'liveness', fields: { peer: 'x', status } });
+  }
   assert.equal(one.counts(), { 'suspicion-refuted': 1, 'watch-expired': 2 });
   assert.ok(Object.keys(marks).length >= 30);
 });

@@ -1,5 +1,5 @@
-// A run's end and that of its twin without faults: equal where only names differ, and told apart by a pod that
-// is missing, by another image, and by a Service that nobody stands behind.
+// A run's end and that of its twin without faults: equal where only names differ, and told apart by a pod
+// that is missing, by another image, and by a Service that nobody stands behind.
 
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';

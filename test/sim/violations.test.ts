@@ -162,7 +162,8 @@ test('compare-and-swap: a command takes effect on another version than it was ma
     if (isRefusal(command)) throw new Error(command.refused);
     const object = { ...stored, metadata: { ...stored.metadata, resourceVersion: '8' } };
     createSchedulingOracle((name) => said.push(name), () => a).applied(createState(), entry, command, {
-      index: index(8), id: command.id, duplicate: false, outcome: { ok: true, revision: 8 as never, objects: [] },
+      index: index(8), id: command.id, duplicate: false,
+      outcome: { ok: true, revision: 8 as never, objects: [] },
       changes: [{ type: 'MODIFIED', key, revision: 8 as never, object, previous: stored }],
     });
     return said;
