@@ -7,7 +7,7 @@ import { unreachable } from '../cluster/assert.ts';
 import type { Fault, FaultOf } from './faults.ts';
 import { bringBack, takeOut } from './leaving.ts';
 import { changesOf } from './links.ts';
-import { destroy, mayLeave, misdirect, replace, rot, wipe } from './losing.ts';
+import { destroy, mayLeave, misdirect, replace, rot, seeItIn, wipe } from './losing.ts';
 import { driftOf, jumpClock } from './machine.ts';
 import type { Machine } from './machine.ts';
 import { noFaults } from './ports/containers.ts';
@@ -17,6 +17,7 @@ import type { World } from './world.ts';
 /** Schedules every fault of the world's plan: all of it, so that what is scheduled later comes later. */
 export function injectFaults(world: World): void {
   for (const fault of world.plan.faults) schedule(world, fault, fault.atMs);
+  for (const machine of world.machines) if (machine.blank) seeItIn(world, machine);
 }
 
 /** One fault at once, for scenarios. It ends after `forMs`. */

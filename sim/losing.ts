@@ -41,8 +41,8 @@ export function canSpare(world: World, machine: Machine): boolean {
 const viewOf = ({ id, name, disk }: Machine): DiskView => ({ id, name, synced: disk.synced });
 
 /** Nothing is wrong with what it holds, and it is there to stay. */
-export function isSound({ disk, forgot, leaves, replaced, lost }: Machine): boolean {
-  return disk.damages().length === 0 && !forgot && !leaves && !replaced && !lost;
+export function isSound({ disk, blank, leaves, replaced, lost }: Machine): boolean {
+  return disk.damages().length === 0 && !blank && !leaves && !replaced && !lost;
 }
 
 function leaderOf({ machines }: World): Machine | null {
@@ -64,7 +64,7 @@ export function wipe(world: World, number: number, power = false): boolean {
 /** Its disk is lost; it joins again as if it had never been there. */
 export function empty(world: World, machine: Machine): void {
   machine.disk.wipe();
-  machine.forgot = true;
+  machine.blank = true;
   machine.rejoins = true;
   machine.refusals = 0;
   world.checker.election.wiped(machine.id);
@@ -76,7 +76,7 @@ export function seeItIn(world: World, machine: Machine): void {
   const { heap } = world;
   heap.at(heap.nowMs() + joinPatienceMs, () => {
     const { life, number } = machine;
-    if (machine.replaced || machine.lost || !machine.forgot || machine.leaves) return;
+    if (machine.replaced || machine.lost || !machine.blank || machine.leaves) return;
     if (life !== null && !life.member && !life.paused) {
       world.crash(number);
       world.start(number);
@@ -85,10 +85,10 @@ export function seeItIn(world: World, machine: Machine): void {
   });
 }
 
-/** The address of another member: for who joins for the first time, of the first, if it is one. */
+/** The address of a member; of the first, as all were told, for who starts for the first time. */
 export function doorOf({ machines, plan }: World, machine: Machine): string {
   const [first] = machines;
-  if (first !== undefined && first !== machine && !machine.rejoins && !first.forgot) return first.address;
+  if (first !== undefined && !machine.rejoins && machine.runs <= 1) return first.address;
   const others = machines.filter((each) => each !== machine && !each.lost);
   const members = others.filter(({ life }) => life?.member === true);
   const open = members.length > 0 ? members : others;
@@ -139,7 +139,7 @@ export function misdirect(world: World, { peer, atPpm }: FaultOf<'misdirect'>): 
 /** While somebody's data is in danger, nobody else is taken out that it may be needed from. */
 export function mayLeave(world: World, machine: Machine): boolean {
   const endangered = world.machines
-    .some((each) => each !== machine && (each.forgot || each.replaced || each.disk.damages().length > 0));
+    .some((each) => each !== machine && (each.blank || each.replaced || each.disk.damages().length > 0));
   return !endangered || canSpare(world, machine);
 }
 
@@ -173,7 +173,6 @@ export function replace(world: World, fault: FaultOf<'replace'>, done: () => voi
     machine.leaves = false;
   }
   const next = world.replace(peer, name === 'same' ? machine.name : null);
-  next.forgot = true;
   note(world, next, 'takes its place', { id: next.id });
   done();
   seeItIn(world, next);

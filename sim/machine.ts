@@ -67,9 +67,9 @@ export interface Machine {
   asked: number;
   /** It heard that it is out, and stopped: that keeps it down. */
   left: boolean;
-  /** Its disk was lost, and its peer has not caught up as a member since. */
-  forgot: boolean;
-  /** It is no founder and no first-time joiner any more: it joins through whoever is there. */
+  /** Its disk was empty a while ago, and its peer has not caught up as a member since. */
+  blank: boolean;
+  /** It joins through whoever is there: it is no founder, and the door it was told of may be gone. */
   rejoins: boolean;
   /** How often in a row its disk was found damaged. */
   refusals: number;
@@ -146,7 +146,8 @@ export function createMachine(
       },
     }),
     traffic: createTraffic(), runs: generation * runsPerMachine, life: null, holds: 0, leaves: false,
-    asked: 0, left: false, lost: false, forgot: false, rejoins: generation > 0, refusals: 0, replaced: false,
+    asked: 0, left: false, lost: false, blank: number > 1 || generation > 0, rejoins: generation > 0,
+    refusals: 0, replaced: false,
   };
   return machine;
 }
@@ -214,7 +215,7 @@ function follow(world: MachineWorld, machine: Machine, life: Life, event: Lifecy
   switch (event.type) {
     case 'joining': case 'durable': return;
     case 'caught-up':
-      machine.forgot = false;
+      machine.blank = false;
       return;
     case 'member':
       life.member = true;

@@ -96,7 +96,7 @@ test('what the cluster can\'t do without is not lost: disks are spared, a damage
   // Damaged while it could be spared; when it is found out, it can't.
   world.crash(second.number);
   second.disk.damage('entry', 0);
-  first.forgot = true;
+  first.blank = true;
   assert.not(canSpare(world, second));
   world.start(second.number);
   scene.until('it runs', () => second.life !== null, 10_000);
@@ -105,7 +105,7 @@ test('what the cluster can\'t do without is not lost: disks are spared, a damage
   scene.strike({ kind: 'replace', peer: second.number, name: 'other', forMs: 100 });
   scene.pass(1_000);
   assert.match(whats(), /restored, spared, spared$/);
-  first.forgot = false;
+  first.blank = false;
   holdsAll(scene);
 });
 
