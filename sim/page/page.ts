@@ -111,7 +111,8 @@ starts; red: a message that does not arrive; tinted: a fault.</p>
 function story({ verdict }: Recording): string {
   return `<section id="story" aria-labelledby="story-title">
 <h2 id="story-title">What led to it</h2>
-<h3>The chain of messages and writes that triggered it</h3>
+<h3>The chain of messages and writes that triggered it
+<button type="button" id="show-chain">Show it</button></h3>
 <ol id="chain" class="steps"></ol>
 <h3>Faults in force</h3>
 <ul id="in-force" class="plain"></ul>

@@ -73,6 +73,14 @@ pages('the violation is told: oracle, claim, message, time, and what led to it',
   assert.ok(await page.locator('#chain li').count() >= 1);
   assert.ok(await page.locator('#led li').count() >= 2);
   assert.is(await page.locator('#lanes .verdict-mark').count(), 1);
+  // The chain can be seen whole: every link of it in view, the last event chosen.
+  await page.getByRole('button', { name: 'Show it' }).click();
+  await settle(page);
+  const times = (await page.locator('#chain .time').allInnerTexts()).map(Number.parseFloat);
+  const seen = await view(page);
+  assert.ok(times.every((time) => time >= seen.from && time <= seen.until));
+  assert.is(await cursor(page), times.at(-1));
+  assert.is(await page.locator('#lanes .cause').count(), times.length - 1);
   // Each line of the story leads to its event.
   const first = page.locator('#led button').first();
   await first.click();

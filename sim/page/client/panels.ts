@@ -79,6 +79,13 @@ function startStory(run: Run, store: Store): void {
   const { chain, led } = storyOf(run, rootsOf(run), cluesOf(verdict), storyMax);
   part('led').replaceChildren(...[...led].reverse().map((item) => line(run, store, item)));
   part('chain').replaceChildren(...chain.map((item) => line(run, store, item)));
+  part('show-chain').addEventListener('click', () => {
+    const times = chain.map((item) => run.itemUs[item] ?? 0), last = chain.at(-1);
+    const fromUs = Math.min(...times), untilUs = Math.max(...times);
+    const room = Math.max(100, (untilUs - fromUs) / 8);
+    if (last !== undefined) store.go({ item: last });
+    store.show({ fromUs: fromUs - room, untilUs: untilUs + room });
+  });
   const inForce = faults.filter(({ fromUs, untilUs }) => fromUs <= verdict.atUs && untilUs >= verdict.atUs);
   part('in-force').replaceChildren(...inForce.map(({ text, fromUs, untilUs }) =>
     make('li', {}, make('span', {}, text),
