@@ -4,6 +4,7 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { Command, Option } from 'commander';
 import { BadInput } from '../artefact.ts';
+import { launchWith } from '../launch.ts';
 import { hunt } from '../mutants/hunt.ts';
 import type { Hunt } from '../mutants/hunt.ts';
 import { mutants } from '../mutants/list.ts';
@@ -57,6 +58,8 @@ Examples
 async function run(names: readonly string[], flags: MutantsFlags): Promise<void> {
   const chosen = choose(names, flags.area);
   if (flags.list === true) return list(chosen);
+  // Refused at once where that can't be, and not in the midst of a hunt.
+  for (const mutant of chosen) await launchWith(mutant.name);
   for (const mutant of chosen) checkPatch(mutant);
   const json = flags.json ?? flags.write?.replace(/(\.md)?$/, '.json');
   let matrix = json === undefined ? emptyMatrix : load(json);

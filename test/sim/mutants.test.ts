@@ -57,6 +57,22 @@ test('the hook without a mutant changes nothing; one that nobody knows ends the 
   assert.match(unknown.stderr, /there is no mutant "nope"/);
 });
 
+test('the command: lists, refuses what it does not know, and fails by a mutant that lives', () => {
+  const run = (...flags: string[]) =>
+    spawnSync(process.execPath, ['sim/main.ts', 'mutants', ...flags], { encoding: 'utf8' });
+  const listed = run('--list', '--area', 'gossip');
+  assert.is(listed.status, 0);
+  for (const { name, area } of mutants) assert.is(listed.stdout.includes(`${name} (`), area === 'gossip', name);
+  const unknown = run('nope');
+  assert.is(unknown.status, 2);
+  assert.match(unknown.stderr, 'there is no mutant "nope"');
+  assert.is(run('--seeds', '0').status, 2);
+  // Alone, nobody misses anything that repair would have to bring.
+  const lives = run('repair-off', '--peers', '1', '--minutes', '0.1', '--batches', '2', '--seeds', '1');
+  assert.is(lives.status, 1, lives.stdout + lives.stderr);
+  assert.match(lives.stdout, /LIVES {2}repair-off by converges in 0 of \d batches/);
+});
+
 test('the matrix: rows are replaced one by one, in the order of the list', () => {
   const row = (name: string, kills: number): Hunt => ({
     name, killed: kills > 1, batches: 2, seedsMax: 9, run: 2, kills, seeds: 1, events: 5, example: null,
