@@ -451,6 +451,20 @@ command('a failure is exit code 1; it is saved, replays bit for bit, and shrinks
   assert.match(replayed.out, /bit for bit\n$/);
 });
 
+command('a mutant is in the processes that are told to have it, and in its artefacts', () => {
+  const file = join(folder, 'mutant.json'), mutant = 'candidate-forgets-own-vote';
+  const failed = sim(`run --seed 7 ${flags} --mutant ${mutant} --save ${file}`);
+  assert.is(failed.status, 1, failed.out);
+  assert.match(failed.out, /FAIL  promises-are-durable: /);
+  assert.is(readArtefact(file).mutant, mutant);
+  const again = sim(`replay ${file}`);
+  assert.is(again.status, 1);
+  assert.match(again.out, /bit for bit\n$/);
+  const swarm = sim(`swarm --seeds 7..7 ${flags} --mutant ${mutant}`);
+  assert.is(swarm.status, 1);
+  assert.match(swarm.out, /^promises-are-durable: 1, seeds 7$/m);
+});
+
 command('what passes can\'t be shrunk; what is edited is another trace', () => {
   const file = join(folder, 'passed.json');
   assert.is(sim(`run --seed 7 ${flags} --save ${file}`).status, 0);
