@@ -63,11 +63,11 @@ export function wipe(world: World, number: number, power = false): boolean {
 
 /** Its disk is lost; it joins again as if it had never been there. */
 export function empty(world: World, machine: Machine): void {
+  world.checker.election.wiped(machine.id);
   machine.disk.wipe();
   machine.blank = true;
   machine.rejoins = true;
   machine.refusals = 0;
-  world.checker.election.wiped(machine.id);
   seeItIn(world, machine);
 }
 
@@ -151,10 +151,10 @@ export function destroy(world: World, number: number): boolean {
     return false;
   }
   world.crash(number, true);
+  world.checker.election.wiped(machine.id);
   machine.disk.wipe();
   machine.replaced = true;
   machine.holds += 1;
-  world.checker.election.wiped(machine.id);
   note(world, machine, 'is gone', {});
   takeOut(world, number);
   return true;

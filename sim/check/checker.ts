@@ -97,6 +97,8 @@ export function createChecker(
   let committedMembers: readonly LogMember[] = [];
   const fields = createFieldsOracle(report, nameOf), ownership = createOwnershipOracle(report, history);
   const cleanup = createCleanupOracle(report);
+  /** What lost disks held and had acknowledged: it may be committed by that, though it is gone. */
+  const lost = new Map<PeerId, DiskView>();
   /** By the term in which it was committed: the last entry. */
   const committedIn = new Map<number, { readonly index: number; readonly term: number }>();
 
@@ -155,8 +157,9 @@ export function createChecker(
 
   function isDurable(voters: readonly PeerId[], index: number, term: number): boolean {
     const holding = voters.filter((id) => {
-      const disk = diskOf.get(id);
-      return disk !== undefined && holds(disk, index, term);
+      const disk = diskOf.get(id), before = lost.get(id);
+      return (disk !== undefined && holds(disk, index, term))
+        || (before !== undefined && holds(before, index, term));
     });
     // Arithmetic of its own: what is judged must not judge itself.
     return voters.length > 0 && holding.length * 2 > voters.length;
@@ -211,6 +214,8 @@ export function createChecker(
     election: {
       ...election,
       wiped(peer) {
+        const disk = diskOf.get(peer);
+        if (disk !== undefined) lost.set(peer, uncommittedOn(disk, history.applied()));
         election.wiped(peer);
         promises.wiped(peer);
         matching.wiped(peer);
@@ -294,6 +299,12 @@ export function createChecker(
 
 const isEmpty = ({ hard, snapshot, entries }: LogRecovery): boolean =>
   hard.term === 0 && snapshot.index === 0 && entries.length === 0;
+
+/** A disk as it is now, without what is known to be committed. */
+function uncommittedOn({ id, name, synced }: DiskView, applied: number): DiskView {
+  const entries = synced.entries.filter(({ index }) => index > applied);
+  return { id, name, synced: { ...synced, entries } };
+}
 
 /** The voters that a config entry puts in force. */
 function votersIn({ kind, data }: Entry): readonly (readonly PeerId[])[] {

@@ -105,6 +105,22 @@ test('committed-is-durable', () => {
   assert.equal(said, ['committed-is-durable']);
 });
 
+test('committed-is-durable: a disk that was lost since it acknowledged counts, for what it held', () => {
+  const { checker, disks, look, store, said } = stage();
+  store(noop(1, 1), a, b);
+  checker.election.wiped(b);
+  const empty = disks.get(b);
+  if (empty !== undefined) empty.entries = [];
+  const state = createState();
+  applyEntry(state, noop(1, 1));
+  look(a, { role: 'leader', commit: index(1) }, state);
+  assert.equal(said, []);
+  store(noop(2, 1), a);
+  applyEntry(state, noop(2, 1));
+  look(a, { role: 'leader', commit: index(2) }, state);
+  assert.equal(said, ['committed-is-durable']);
+});
+
 test('commit-grows and state-digest', () => {
   const { look, commit, said } = stage();
   const first = entryOf(1, [namespace]), second = entryOf(2, [node('n')]);
