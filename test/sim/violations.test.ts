@@ -248,8 +248,8 @@ const gossip = ({ rumours = [], beats = [] }: Gossip): Uint8Array =>
 const rumour = (peer: PeerId, status: Liveness, incarnation: number, from: PeerId = b): Rumour =>
   ({ peer, status, incarnation, from });
 const beat = (peer: PeerId, incarnation: number, sequence: number): Beat => ({
-  peer, incarnation, sequence, applied: index(0), freeCpuMilli: 0, freeMemoryBytes: 0, pressure: 0, ready: true,
-  reason: '', addresses: [],
+  peer, incarnation, sequence, applied: index(0), freeCpuMilli: 0, freeMemoryBytes: 0, pressure: 0,
+  ready: true, reason: '', addresses: [],
 });
 
 test('no-resurrection: back to life in the incarnation of its death, and one that it never was', () => {
