@@ -228,7 +228,8 @@ export function drawWorld(
   return {
     links: {
       // The longest of a heavy tail is 542 times as long: too short to be taken for a leader's silence.
-      delay, delayMsMin: 0.2, delayMsMax: delay === 'heavy-tail' ? delayMsMax / 20 : delayMsMax,
+      delay, ...delay === 'heavy-tail' ? { delayMsMin: 0.05, delayMsMax: delayMsMax / 20 }
+        : { delayMsMin: 0.2, delayMsMax },
       lossPpm: 0, duplicatePpm: 0, reorderPpm: 0, reorderMsMax: 0,
     },
     disks: { syncMsMin: 0.1, syncMsMax: random.between(1, 5) },
