@@ -31,8 +31,10 @@ const rank = { alive: 0, suspect: 1, dead: 2 } as const satisfies Record<Livenes
 
 export function createWordsOracle(report: Report): WordsOracle {
   const talks = new Map<PeerId, Talk>();
-  /** The highest incarnation that a peer itself has spoken of, in all its runs, and in its former ones. */
-  const own = new Map<PeerId, number>(), former = new Map<PeerId, number>();
+  /** The highest incarnation that a peer itself has spoken of, in all its runs. */
+  const own = new Map<PeerId, number>();
+  /** Likewise of the runs on the disk that it has now, and of the former ones of these. */
+  const lately = new Map<PeerId, number>(), former = new Map<PeerId, number>();
   /** Peers whose next run knows nothing of the former ones. */
   const forgetful = new Set<PeerId>();
 
@@ -48,7 +50,9 @@ export function createWordsOracle(report: Report): WordsOracle {
       report('incarnation-grows',
         `${peer} calls itself incarnation ${incarnation}, in an earlier run it was ${before}`);
     }
-    if (incarnation > (own.get(peer) ?? -1)) own.set(peer, incarnation);
+    for (const known of [own, lately]) {
+      if (incarnation > (known.get(peer) ?? -1)) known.set(peer, incarnation);
+    }
   }
 
   function checkRumour(peer: PeerId, { said }: Talk, rumour: Rumour): void {
@@ -91,9 +95,11 @@ export function createWordsOracle(report: Report): WordsOracle {
     },
     opened(peer) {
       talks.delete(peer);
-      const last = own.get(peer);
-      if (forgetful.delete(peer)) former.delete(peer);
-      else if (last !== undefined) former.set(peer, last);
+      const last = lately.get(peer);
+      if (forgetful.delete(peer)) {
+        former.delete(peer);
+        lately.delete(peer);
+      } else if (last !== undefined) former.set(peer, last);
     },
     forget(peer) { talks.delete(peer); },
     wiped(peer) { forgetful.add(peer); },

@@ -274,6 +274,18 @@ test('incarnation-grows and beats-go-forward', () => {
   checker.opened(c, recovery([]));
   checker.sent(c, b, gossip({ beats: [beat(c, 6, 1)] }));
   assert.equal(said, ['incarnation-grows']);
+  // On an empty disk a clock that was set back may begin lower, and goes on from there in the runs after.
+  const emptied = stage();
+  emptied.checker.sent(c, b, gossip({ beats: [beat(c, 9, 9)] }));
+  emptied.checker.election.wiped(c);
+  for (const incarnation of [3, 4]) {
+    emptied.checker.opened(c, recovery([]));
+    emptied.checker.sent(c, b, gossip({ beats: [beat(c, incarnation, 1)] }));
+  }
+  assert.equal(emptied.said, []);
+  emptied.checker.opened(c, recovery([]));
+  emptied.checker.sent(c, b, gossip({ beats: [beat(c, 4, 1)] }));
+  assert.equal(emptied.said, ['incarnation-grows']);
   const back = stage();
   back.checker.sent(c, b, gossip({ beats: [beat(c, 5, 9)] }));
   back.checker.sent(b, a, gossip({ beats: [beat(c, 5, 8)] }));
