@@ -93,7 +93,6 @@ export function createMarks(leaderOf: (term: number) => PeerId | null): Marks {
         const { reason } = outcome.refusal;
         if (reason === 'Fenced') reach('command-fenced-off');
         else if (reason === 'Conflict') reach('command-lost-a-race');
-        else if (reason === 'TooOld') reach('command-too-old');
       }
       for (const change of changes) note(change);
     },

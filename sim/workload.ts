@@ -6,6 +6,7 @@
 import { createRandom, hash32, hashText } from '../cluster/random.ts';
 import { machineCapacity } from './machine.ts';
 import { startBalancer } from './users/balancer.ts';
+import { startBlunderer } from './users/blunderer.ts';
 import { createUserClient } from './users/client.ts';
 import type { UserClient } from './users/client.ts';
 import { startCrowd } from './users/crowd.ts';
@@ -74,6 +75,8 @@ export function startUsers(world: World): readonly string[] {
   }
   const waves = Math.min(crowdMax, 2 * peers + 1);
   user('crowd', (client) => startCrowd(client, { countMax: waves, ...during }));
+  user('blunderer', (client) =>
+    startBlunderer(client, { name: 'blunder', cpuMilli: jobCpuMilli, ...during }));
   user('family', (client) => startFamily(client, { name: 'family', ...during }));
   user('rival', (client) => startRival(client, { application: 'app-1', ...during }));
   user('balancer', (client) => startBalancer(client, {

@@ -25,7 +25,6 @@ export const marks = {
   'read-refused': 'a peer that leads no more, or is too busy, is asked for a read index',
   'command-fenced-off': 'a command of a leader that was deposed meanwhile is refused',
   'command-recognised-as-duplicate': 'a command comes into the log twice, and counts once',
-  'command-too-old': 'a command of a former run comes after one of a later run',
   'command-lost-a-race': 'a command is refused, for what it was to change has changed',
   'command-not-appended': 'a leader turns commands away',
   'suspicion-refuted': 'a suspect says that it lives',
