@@ -40,6 +40,8 @@ export type Provenance = Pick<Artefact, 'commit' | 'lock' | 'node'>;
 export interface Recipe extends Pick<Artefact, 'plan' | 'canary' | 'mutant'> {
   /** Null for a plan. */
   readonly recorded: Artefact | null;
+  /** It takes a run without faults beside it: that is how it failed. */
+  readonly twin: boolean;
 }
 
 const root = findRoot();
@@ -63,14 +65,15 @@ export function readRecipe(path: string): Recipe {
   if (plan === undefined) {
     const wrong = wrongWithPlan(value);
     if (wrong !== null) return refuse(`is neither an artefact nor a plan: ${wrong}`);
-    return { plan: value as unknown as FaultPlan, canary: null, mutant: null, recorded: null };
+    return { plan: value as unknown as FaultPlan, canary: null, mutant: null, recorded: null, twin: false };
   }
   const wrong = (isRecord(plan) ? wrongWithPlan(plan) : 'it is not an object');
   if (wrong !== null) return refuse(`holds a plan that is none: ${wrong}`);
   const wrongRest = wrongWithRecord(value);
   if (wrongRest !== null) return refuse(`is no artefact: ${wrongRest}`);
   const recorded = value as unknown as Artefact;
-  return { plan: recorded.plan, canary: recorded.canary, mutant: recorded.mutant, recorded };
+  const twin = recorded.violation?.oracle === 'same-end-state';
+  return { plan: recorded.plan, canary: recorded.canary, mutant: recorded.mutant, recorded, twin };
 }
 
 /** Writes it, making the folder if need be. Throws `BadInput` where that can't be. */

@@ -17,8 +17,9 @@ import { runPlan } from './run.ts';
 export interface Job {
   readonly plan: FaultPlan;
   readonly canary: Canary | null;
-  /** As in `RunOptions`. */
+  /** These as in `RunOptions`. */
   readonly untilMs?: number;
+  readonly twin?: boolean;
 }
 
 /** What came of a run: what can be told of it in another process. */
@@ -142,9 +143,9 @@ function answer({ job, window }: Request): Outcome | Recording {
   return window === undefined ? runJob(job) : recordPlan(job, window);
 }
 
-export function runJob({ plan, canary, untilMs }: Job): Outcome {
+export function runJob({ plan, ...options }: Job): Outcome {
   const startedMs = performance.now();
   const { violation, hash, simulatedMs, events, users, marks } =
-    runPlan(plan, { canary, ...untilMs === undefined ? {} : { untilMs } });
+    runPlan(plan, options);
   return { violation, hash, simulatedMs, events, users, marks, elapsedMs: performance.now() - startedMs };
 }

@@ -34,9 +34,10 @@ export function reportCommand(): Command {
 async function report(file: string, { out, events, until }: Flags): Promise<void> {
   const recipe = readRecipe(file);
   if (await ranElsewhere(recipe.mutant)) return;
+  const run = { canary: recipe.canary, ...recipe.twin ? { twin: true } : {} };
   const untilMs = until === undefined ? null : until * 1000;
   const recordLast = (items: number): Recorded =>
-    record(recipe.plan, { run: { canary: recipe.canary }, items, untilMs });
+    record(recipe.plan, { run, items, untilMs });
   const { recording, result } = recordLast(events);
   const verdict = compare(recipe.recorded, result, provenance());
   const page = boundedPage(withOrigin(recording, recipe, verdict.text), events,

@@ -3,10 +3,11 @@
 import { Command } from 'commander';
 import { readRecipe, writeArtefact } from '../artefact.ts';
 import type { Recipe } from '../artefact.ts';
+import type { FaultPlan } from '../faults.ts';
 import { ranElsewhere } from '../launch.ts';
 import { eventText, noteLine, notesText, planText, verdictText } from '../report.ts';
 import { runPlan } from '../run.ts';
-import type { RunOptions, RunResult } from '../run.ts';
+import type { RunResult } from '../run.ts';
 import { draw, drawFlags, drawText, range, seed, workersOption } from './options.ts';
 import type { DrawFlags } from './options.ts';
 import { swarm } from './swarm.ts';
@@ -42,32 +43,32 @@ export function runCommand(): Command {
 async function run(flags: RunFlags): Promise<void> {
   const { seeds, save } = flags;
   if (seeds !== undefined) return swarm({ ...flags, seeds });
-  const recipe = flags.plan === undefined
-    ? { plan: draw(flags.seed, flags), canary: flags.canary ?? null, mutant: flags.mutant ?? null }
-    : withFlags(readRecipe(flags.plan), flags);
+  const recipe = withFlags(flags.plan === undefined ? bare(draw(flags.seed, flags)) : readRecipe(flags.plan),
+    flags);
   if (await ranElsewhere(recipe.mutant)) return;
   const again = flags.plan === undefined ? `--seed ${flags.seed} ${drawText(flags)}` : `--plan ${flags.plan}`;
-  const twin = flags.twin === true ? { twin: true } : {};
-  const result = perform(recipe, flags.trace === true, `sim run ${again} --trace`, twin);
+  const rest = recipe.twin ? '--twin --trace' : '--trace';
+  const result = perform(recipe, flags.trace === true, `sim run ${again} ${rest}`);
   if (save !== undefined) writeArtefact(save, { ...recipe, ...result });
   process.exitCode = result.violation === null ? 0 : 1;
 }
 
-const withFlags = (recipe: Recipe, { canary, mutant }: RunFlags): Recipe =>
-  ({ ...recipe, canary: canary ?? recipe.canary, mutant: mutant ?? recipe.mutant });
+const bare = (plan: FaultPlan): Recipe =>
+  ({ plan, canary: null, mutant: null, recorded: null, twin: false });
+
+const withFlags = (recipe: Recipe, { canary, mutant, twin }: RunFlags): Recipe => ({
+  ...recipe, canary: canary ?? recipe.canary, mutant: mutant ?? recipe.mutant, twin: twin ?? recipe.twin,
+});
 
 /** Runs it in this process and prints everything. */
-export function perform(
-  { plan, canary }: Pick<Recipe, 'plan' | 'canary'>, trace: boolean, again: string,
-  options: Pick<RunOptions, 'twin'> = {},
-): RunResult {
+export function perform({ plan, canary, twin }: Recipe, trace: boolean, again: string): RunResult {
   console.log(planText(plan));
   const startedMs = performance.now();
   const traced = !trace ? {} : {
     onEvent: (line: Parameters<typeof eventText>[0]) => console.log(eventText(line)),
     onNote: (note: Parameters<typeof noteLine>[0]) => console.log(noteLine(note)),
   };
-  const result = runPlan(plan, { canary, ...traced, ...options });
+  const result = runPlan(plan, { canary, ...traced, ...twin ? { twin } : {} });
   if (result.violation !== null && !trace) console.log(notesText(result, notesMax));
   console.log(verdictText(result, performance.now() - startedMs, again));
   return result;

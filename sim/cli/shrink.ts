@@ -39,7 +39,8 @@ export function shrinkCommand(): Command {
 async function shrinkFile(file: string, flags: ShrinkFlags): Promise<void> {
   const startedMs = performance.now();
   const recipe = readRecipe(file);
-  const { plan, canary, mutant } = recipe;
+  const { plan, canary, mutant, twin } = recipe;
+  const job: Job = { plan, canary, ...twin ? { twin } : {} };
   const launch = await launchWith(mutant);
   const crew = createCrew(() => startWorker({ launch }));
   const line = createProgressLine();
@@ -47,13 +48,13 @@ async function shrinkFile(file: string, flags: ShrinkFlags): Promise<void> {
   // What was found by then is worth keeping.
   process.once('SIGINT', () => { interrupted = true; });
   try {
-    const outcome = await crew.run({ plan, canary });
+    const outcome = await crew.run(job);
     expectFailure(file, recipe, outcome);
     const size = sizeOf(plan, outcome.users.length);
     line.print(`${outcome.violation?.oracle} fails with ${size}; looking for less`);
     const found = await shrink({
-      job: { plan, canary }, outcome, lanes: flags.workers, runsMax: flags.runs,
-      run: (job) => crew.run(job),
+      job, outcome, lanes: flags.workers, runsMax: flags.runs,
+      run: (each) => crew.run(each),
       timeIsUp: () => interrupted || performance.now() - startedMs > flags.seconds * 1000,
       onProgress: showing(line, flags.runs),
     });
