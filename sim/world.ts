@@ -195,15 +195,7 @@ export function createWorld(plan: FaultPlan, options: WorldOptions = {}): World 
       const seed = hash32(plan.seed, number, life.run, events);
       for (const event of shuffled(life.held.splice(0), seed)) deliver(one, life.run, event);
     },
-    request(number, request, ears) {
-      const { life } = machine(number);
-      if (life === null) {
-        heap.at(heap.nowMs() + 1, () => ears.broken('connection refused'));
-        return { close() { /* Nothing is open. */ } };
-      }
-      const id = life.clients.send(request, ears);
-      return { close: () => life.clients.close(id) };
-    },
+    request: (number, request, ears) => send(heap, machine(number), request, ears),
     run(untilMs) { while (violation === null && heap.step(untilMs)); },
     violation: () => violation,
     events: () => events,
@@ -214,6 +206,15 @@ export function createWorld(plan: FaultPlan, options: WorldOptions = {}): World 
   };
   witness?.began(world);
   return world;
+}
+
+function send(heap: SimHeap, { life }: Machine, request: SimRequest, ears: Ears): { close(): void } {
+  if (life === null) {
+    heap.at(heap.nowMs() + 1, () => ears.broken('connection refused'));
+    return { close() { /* Nothing is open. */ } };
+  }
+  const id = life.clients.send(request, ears);
+  return { close: () => life.clients.close(id) };
 }
 
 const viewOf = ({ id, name, disk }: Machine): DiskView =>
