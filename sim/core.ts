@@ -58,7 +58,9 @@ function outside({ machines }: World, drawn: readonly number[]): Machine[] {
   const enough = (): boolean => voters.every((set) => {
     const there = set.filter((id) =>
       machines.some((each) => each.id === id && core.has(each.number) && isSound(each)));
-    return there.length >= quorum(set.length);
+    // A leader that has not missed it yet may be making a lost learner a voter just now.
+    const joining = machines.some(({ id, number }) => !core.has(number) && !set.includes(id)) ? 1 : 0;
+    return there.length >= quorum(set.length + joining);
   });
   for (const { number } of machines) {
     if (enough()) break;

@@ -14,9 +14,12 @@ import { drawPlan, faultClasses } from '../../sim/faults.ts';
 import type { Fault, FaultOf } from '../../sim/faults.ts';
 import { createFuse } from '../../sim/fuse.ts';
 import { changesOf, cloggedBy, isDown, outsideRing } from '../../sim/links.ts';
+import { isSound } from '../../sim/losing.ts';
+import type { Machine } from '../../sim/machine.ts';
 import { driftPpmMax } from '../../sim/ports/clock.ts';
 import { planText } from '../../sim/report.ts';
 import { runPlan } from '../../sim/run.ts';
+import type { World } from '../../sim/world.ts';
 
 const options = { peers: 5, minutes: 10 } as const;
 const seeds = Array.from({ length: 200 }, (_, n) => n + 1);
@@ -268,6 +271,40 @@ test('the atlas never lets the last good copies go, and a majority that remember
   }
   assert.ok(lost > 1_000 && spared > 1_000, `${lost} lost, ${spared} spared`);
 });
+
+test('in whole runs: after each loss, what is committed is on a disk that is there to stay', () => {
+  let losses = 0;
+  for (const seed of [2, 5, 9, 12]) {
+    const plan = drawPlan(seed, { peers: seed % 2 === 0 ? 3 : 5, minutes: 1 });
+    const extra = [8, 11, 14, 17, 20, 23, 26].flatMap((second, n): Fault[] => {
+      const timed = { atMs: second * 1_000, forMs: 1_500 }, peer = 1 + (n + seed) % plan.peers;
+      return [{ ...timed, kind: 'wipe', peer, power: false },
+        { ...timed, kind: 'rot', peer: 1 + peer % plan.peers, where: 'entry', atPpm: 300_000 }];
+    });
+    const faults = [...plan.faults, ...extra].sort((one, other) => one.atMs - other.atMs);
+    let world: World | null = null;
+    const { violation } = runPlan({ ...plan, faults }, {
+      witness: { began: (begun) => { world = begun; }, sent: ignore, wrote: ignore, started: ignore,
+        ended: ignore },
+      onNote({ area, what }) {
+        if (area !== 'machine' || !['wiped', 'emptied', 'is gone', 'rots'].includes(what)) return;
+        losses += 1;
+        if (world !== null) assert.ok(keepers(world).length > 0, `seed ${seed}, ${what}`);
+      },
+    });
+    assert.is(violation, null, JSON.stringify(violation));
+  }
+  assert.ok(losses > 8, `${losses} losses`);
+});
+
+const ignore = (): void => undefined;
+
+/** Who holds the last committed entry, is not about to lose it, and is no machine that is being replaced. */
+function keepers({ machines, checker }: World): readonly Machine[] {
+  const last = checker.history.applied();
+  return machines.filter((each) => isSound(each) && (each.disk.synced.snapshot.index >= last
+    || (each.disk.synced.entries.at(-1)?.index ?? 0) >= last));
+}
 
 test('without a leader nothing may be lost; of one, nothing ever; a learner may go', () => {
   const disk = (id: string, change: Partial<AtlasDisk> = {}): AtlasDisk =>
