@@ -28,16 +28,19 @@ export interface GossipOracle {
   measure(names: ReadonlyMap<PeerId, string>): void;
 }
 
-/** After the last fault all views are right within so many probe intervals × log2(members + 1). */
-export const convergenceRounds = 16;
+/**
+ * After the last fault all views are right within so many probe intervals × log2(members + 1): 24 s for 3
+ * members, 32 s for 5. Seen: 11 s at most.
+ */
+export const convergenceRounds = 12;
 export const convergenceMs = (members: number): number =>
   Math.ceil(convergenceRounds * Math.log2(members + 1)) * limits.probeIntervalMs;
 
 /**
- * A ping, a second one and three requests per interval, answers to as many from every other, each with all
- * the rumours and beats that fit.
+ * In peace, bytes per second of one peer: a ping and its answer per interval, others' pings answered, each with
+ * the rumours and beats that are new. Seen: 226 for 3 members, 433 for 5, 857 for 9.
  */
-export const gossipBytesPerSecondMax = (members: number): number => 6_000 + 3_000 * members;
+export const gossipBytesPerSecondMax = (members: number): number => 500 + 300 * members;
 
 export function createGossipOracle(report: Report, nowMs: () => number): GossipOracle {
   const words = createWordsOracle(report);

@@ -1,7 +1,7 @@
 // The twin of a run: a world of the same size in which nothing goes wrong, and in which users ask once for
 // what they wanted in the end. Both must come to the same end, names aside: what was suffered on the way
-// leaves no trace. Compared is what users see: applications, their counts and pods, Services and how many stand
-// behind them, namespaces and what every namespace has. Pods of their own may have failed for a fault.
+// leaves no trace. Compared is what users see: applications, their counts and pods, Services and how many
+// stand behind them, namespaces and what every namespace has. Pods of their own may have failed for a fault.
 //
 // What always holds: the twin is a function of the plan and of what was desired; it judges nothing itself.
 

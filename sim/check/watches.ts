@@ -1,8 +1,10 @@
 // The oracle of lists and watches: what an informer is shown is the committed history, in order, nothing left
-// out and nothing twice, whatever peer it hangs on.
+// out and nothing twice, whatever peer it hangs on. Its message names the property that is broken, as etcd's
+// guarantees for watches do: ordered, unique, reliable, atomic, resumable, bookmarkable.
 
 import type { ObjectKey } from '../../cluster/ids.ts';
 import type { KubeObject } from '../../cluster/api/types.ts';
+import { sameContent } from '../../cluster/canonical.ts';
 import type { Change } from '../../cluster/state/types.ts';
 import type { History } from './history.ts';
 import type { Report } from './oracle.ts';
@@ -45,16 +47,23 @@ export function createWatchOracle(report: Report, history: History): WatchOracle
       const next = nextAfter(prefix, cursor);
       if (type === 'BOOKMARK') {
         if (next !== undefined && next.revision <= revision) {
-          report('watch-is-history', `${who} is told that all is seen up to ${revision}, but was not shown `
+          report('watch-is-history', `not bookmarkable: ${who} is told that all is seen up to ${revision}, but was not shown `
             + `${next.type} ${next.key} at ${next.revision}`);
         }
         return revision > cursor.revision ? { revision, seen: Infinity } : cursor;
       }
+      const { name, namespace = '' } = object.metadata;
       const same = next !== undefined && next.revision === revision && next.type === type
-        && next.key.endsWith(`/${object.metadata.name}`);
+        && next.key.endsWith(`/${namespace}/${name}`);
+      if (same && !isShownAs(next.object, object)) {
+        report('watch-is-history', `not reliable: ${who} is shown another ${next.key} at ${revision} than was `
+          + 'committed');
+      }
       if (!same) {
+        const broken = revision < cursor.revision ? 'ordered'
+          : revision === cursor.revision && cursor.seen === Infinity ? 'unique' : 'reliable';
         const expected = next === undefined ? 'nothing' : `${next.type} ${next.key} at ${next.revision}`;
-        report('watch-is-history', `${who}, at ${cursor.revision}, is shown ${type} ${object.metadata.name} `
+        report('watch-is-history', `not ${broken}: ${who}, at ${cursor.revision}, is shown ${type} ${name} `
           + `at ${revision}, but next is ${expected}`);
       }
       return { revision, seen: revision === cursor.revision ? cursor.seen + 1 : 1 };
@@ -63,9 +72,17 @@ export function createWatchOracle(report: Report, history: History): WatchOracle
       const next = nextAfter(prefix, cursor);
       if (next === undefined || next.revision !== cursor.revision) return;
       report('watch-is-history',
-        `${who} was shown a part of what changed at ${cursor.revision}, not ${next.key}`);
+        `not atomic, so not resumable: ${who} was shown a part of what changed at ${cursor.revision}, not ${next.key}`);
     },
   };
+}
+
+interface Parts { readonly spec?: unknown; readonly status?: unknown; readonly data?: unknown }
+
+/** The same object in its uid and in what it says. */
+function isShownAs(committed: KubeObject & Parts, shown: KubeObject & Parts): boolean {
+  return committed.metadata.uid === shown.metadata.uid && sameContent(committed.spec, shown.spec)
+    && sameContent(committed.status, shown.status) && sameContent(committed.data, shown.data);
 }
 
 const revisionOf = ({ metadata }: KubeObject): number => Number(metadata.resourceVersion);

@@ -239,6 +239,26 @@ test('adopts-orphans-only: somebody else\'s, and an owner that never was', () =>
   assert.equal(adopt(null, stranger), ['adopts-orphans-only']);
 });
 
+test('watch-is-history: other content than was committed, a namesake, half of what changed', () => {
+  const shown = (change: (node: KubeObject) => KubeObject, both = true): readonly OracleName[] => {
+    const { commit, checker, said } = stage(), { watches, history } = checker;
+    commit(entryOf(1, [node('a'), node('b')]));
+    const [first, second] = ['a', 'b'].map((name) => history.state.objects.get(nodeKey(name)) as KubeObject);
+    if (first === undefined || second === undefined) throw new Error('two nodes');
+    let cursor = watches.watched('core/nodes/', { revision: 0, seen: Infinity },
+      { type: 'ADDED', object: change(first) }, 'one');
+    if (both) cursor = watches.watched('core/nodes/', cursor, { type: 'ADDED', object: second }, 'one');
+    watches.resumed('core/nodes/', cursor, 'one');
+    return said;
+  };
+  const status = { allocatable: { cpu: '9' } };
+  assert.equal(shown((one) => one), []);
+  assert.equal(shown((one) => ({ ...one, status } as KubeObject)), ['watch-is-history']);
+  assert.equal(shown((one) => ({ ...one, metadata: { ...one.metadata, uid: 'other' } })), ['watch-is-history']);
+  assert.equal(shown((one) => ({ ...one, metadata: { ...one.metadata, namespace: 'x' } })), ['watch-is-history']);
+  assert.equal(shown((one) => one, false), ['watch-is-history']);
+});
+
 // ── gossip ───────────────────────────────────────────────────────────────────────────────────────────────
 
 interface Gossip { readonly rumours?: readonly Rumour[]; readonly beats?: readonly Beat[] }
