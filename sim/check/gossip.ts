@@ -37,8 +37,8 @@ export const convergenceMs = (members: number): number =>
   Math.ceil(convergenceRounds * Math.log2(members + 1)) * limits.probeIntervalMs;
 
 /**
- * In peace, bytes per second of one peer: a ping and its answer per interval, others' pings answered, each with
- * the rumours and beats that are new. Seen: 226 for 3 members, 433 for 5, 857 for 9.
+ * In peace, bytes per second of one peer: a ping and its answer per interval, others' pings answered, each
+ * with the rumours and beats that are new. Seen: 226 for 3 members, 433 for 5, 857 for 9.
  */
 export const gossipBytesPerSecondMax = (members: number): number => 500 + 300 * members;
 

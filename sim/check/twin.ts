@@ -30,7 +30,9 @@ export function judgeTwin(world: World, settle: Settle): void {
   twin.run(1_000);
   if (settle(twin, formMs) === null) return passOn(world, twin, 'does not form');
   const desired = desiredIn(state);
-  desired.forEach((object, n) => twin.heap.at(twin.heap.nowMs() + n * askEveryMs, () => ask(twin, n, object)));
+  desired.forEach((object, n) => {
+    twin.heap.at(twin.heap.nowMs() + n * askEveryMs, () => ask(twin, n, object));
+  });
   twin.run(twin.heap.nowMs() + desired.length * askEveryMs + 1_000);
   if (settle(twin, twin.heap.nowMs() + settleMs) === null) return passOn(world, twin, 'does not come to rest');
   const found = endOf(state), expected = endOf(twin.checker.history.state);

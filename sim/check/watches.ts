@@ -47,8 +47,8 @@ export function createWatchOracle(report: Report, history: History): WatchOracle
       const next = nextAfter(prefix, cursor);
       if (type === 'BOOKMARK') {
         if (next !== undefined && next.revision <= revision) {
-          report('watch-is-history', `not bookmarkable: ${who} is told that all is seen up to ${revision}, but was not shown `
-            + `${next.type} ${next.key} at ${next.revision}`);
+          report('watch-is-history', `not bookmarkable: ${who} is told that all is seen up to ${revision}, but `
+            + `was not shown ${next.type} ${next.key} at ${next.revision}`);
         }
         return revision > cursor.revision ? { revision, seen: Infinity } : cursor;
       }

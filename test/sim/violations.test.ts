@@ -252,10 +252,12 @@ test('watch-is-history: other content than was committed, a namesake, half of wh
     return said;
   };
   const status = { allocatable: { cpu: '9' } };
+  const named = (one: KubeObject, change: { uid?: string; namespace?: string }): KubeObject =>
+    ({ ...one, metadata: { ...one.metadata, ...change } });
   assert.equal(shown((one) => one), []);
   assert.equal(shown((one) => ({ ...one, status } as KubeObject)), ['watch-is-history']);
-  assert.equal(shown((one) => ({ ...one, metadata: { ...one.metadata, uid: 'other' } })), ['watch-is-history']);
-  assert.equal(shown((one) => ({ ...one, metadata: { ...one.metadata, namespace: 'x' } })), ['watch-is-history']);
+  assert.equal(shown((one) => named(one, { uid: 'other' })), ['watch-is-history']);
+  assert.equal(shown((one) => named(one, { namespace: 'x' })), ['watch-is-history']);
   assert.equal(shown((one) => one, false), ['watch-is-history']);
 });
 
