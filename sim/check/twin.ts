@@ -34,7 +34,8 @@ export function judgeTwin(world: World, settle: Settle): void {
     twin.heap.at(twin.heap.nowMs() + n * askEveryMs, () => ask(twin, n, object));
   });
   twin.run(twin.heap.nowMs() + desired.length * askEveryMs + 1_000);
-  if (settle(twin, twin.heap.nowMs() + settleMs) === null) return passOn(world, twin, 'does not come to rest');
+  const rested = settle(twin, twin.heap.nowMs() + settleMs);
+  if (rested === null) return passOn(world, twin, 'does not come to rest');
   const found = endOf(state), expected = endOf(twin.checker.history.state);
   const wrong = [...new Set([...found.keys(), ...expected.keys()])].sort()
     .find((key) => found.get(key) !== expected.get(key));
@@ -76,7 +77,8 @@ function desiredIn(state: State): readonly Asked[] {
   ];
 }
 
-const isOfUsers = ({ metadata: { name } }: KubeObject): boolean => name !== 'default' && !name.startsWith('kube-');
+const isOfUsers = ({ metadata: { name } }: KubeObject): boolean =>
+  name !== 'default' && !name.startsWith('kube-');
 const isFree = (object: KubeObject): boolean => controllerOf(object) === null;
 
 /** Without what the cluster has given it. */
@@ -116,7 +118,8 @@ export function endOf(state: State): ReadonlyMap<string, string> {
       .filter((each) => controllerOf(each)?.uid === one.metadata.uid);
     const { replicas, updatedReplicas, readyReplicas, availableReplicas } = one.status ?? {};
     note('deployment', one, {
-      spec: one.spec, counts: [replicas, updatedReplicas, readyReplicas, availableReplicas].map((n) => n ?? 0),
+      spec: one.spec,
+      counts: [replicas, updatedReplicas, readyReplicas, availableReplicas].map((n) => n ?? 0),
       pods: sets.flatMap((each) => podsOf(state, each)).sort(),
       sets: sets.filter(({ spec }) => (spec.replicas ?? 1) > 0).length,
     });
@@ -139,7 +142,8 @@ function belongings(state: State, namespace: string): readonly string[] {
 
 function podsOf(state: State, set: ReplicaSet): readonly string[] {
   return list<Pod>(state, resources.pods, set.metadata.namespace ?? '')
-    .filter((pod) => controllerOf(pod)?.uid === set.metadata.uid && pod.metadata.deletionTimestamp === undefined)
+    .filter((pod) => controllerOf(pod)?.uid === set.metadata.uid)
+    .filter(({ metadata }) => metadata.deletionTimestamp === undefined)
     .map(({ spec, status }) => {
       const ready = status?.conditions?.find(({ type }) => type === 'Ready')?.status;
       return `${status?.phase} ${ready} ${spec.containers.map(({ image }) => image).join()}`;

@@ -47,8 +47,8 @@ export function createWatchOracle(report: Report, history: History): WatchOracle
       const next = nextAfter(prefix, cursor);
       if (type === 'BOOKMARK') {
         if (next !== undefined && next.revision <= revision) {
-          report('watch-is-history', `not bookmarkable: ${who} is told that all is seen up to ${revision}, but `
-            + `was not shown ${next.type} ${next.key} at ${next.revision}`);
+          report('watch-is-history', `not bookmarkable: ${who} is told that all is seen up to ${revision}, `
+            + `but was not shown ${next.type} ${next.key} at ${next.revision}`);
         }
         return revision > cursor.revision ? { revision, seen: Infinity } : cursor;
       }
@@ -56,8 +56,8 @@ export function createWatchOracle(report: Report, history: History): WatchOracle
       const same = next !== undefined && next.revision === revision && next.type === type
         && next.key.endsWith(`/${namespace}/${name}`);
       if (same && !isShownAs(next.object, object)) {
-        report('watch-is-history', `not reliable: ${who} is shown another ${next.key} at ${revision} than was `
-          + 'committed');
+        report('watch-is-history', `not reliable: ${who} is shown another ${next.key} at ${revision} than `
+          + 'was committed');
       }
       if (!same) {
         const broken = revision < cursor.revision ? 'ordered'
@@ -71,8 +71,8 @@ export function createWatchOracle(report: Report, history: History): WatchOracle
     resumed(prefix, cursor, who) {
       const next = nextAfter(prefix, cursor);
       if (next === undefined || next.revision !== cursor.revision) return;
-      report('watch-is-history',
-        `not atomic, so not resumable: ${who} was shown a part of what changed at ${cursor.revision}, not ${next.key}`);
+      report('watch-is-history', `not atomic, so not resumable: ${who} was shown a part of what changed at `
+        + `${cursor.revision}, not ${next.key}`);
     },
   };
 }

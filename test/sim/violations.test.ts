@@ -341,7 +341,8 @@ test('gossip-converges and bounded-suspicion: wrong views after healing, a suspi
   wrong.oracle.converged(wrong.live);
   assert.equal(wrong.said, ['gossip-converges']);
   const lost = gossipStage();
-  lost.oracle.converged(lost.live.map((each) => (each.id === c ? { ...each, status: 'dead' as const } : each)));
+  lost.oracle.converged(
+    lost.live.map((each) => (each.id === c ? { ...each, status: 'dead' as const } : each)));
   assert.equal(lost.said, ['gossip-converges', 'gossip-converges'], 'a and b both still count on it');
   assert.ok(convergenceMs(5) < convergenceMs(50));
 });
@@ -367,8 +368,8 @@ test('bounded-gossip: a peer that talks too much in peace', () => {
 
 const containerOf = (uid: string, name = 'p') => ({
   id: `${uid}-app`, sandbox: uid, pod: { namespace: 'default', name, uid }, name: 'app', attempt: 0,
-  image: 'app:1', imageId: '', state: 'running', exitCode: 0, oomKilled: false, startedAtMs: 0, finishedAtMs: 0,
-  message: '',
+  image: 'app:1', imageId: '', state: 'running', exitCode: 0, oomKilled: false, startedAtMs: 0,
+  finishedAtMs: 0, message: '',
 } as const);
 
 test('grace-is-kept and no-orphans: a container outlives its pod', () => {
@@ -406,7 +407,9 @@ test('feasible-is-bound: where a pod could go, by brute force', () => {
       allocatable: { cpu: '1', memory: '1Gi', pods: '10' }, conditions: [{ type: 'Ready', status: ready }],
     },
   } as never);
-  const where = (nodes: readonly Op[], more: readonly Op[], spec: Partial<Pod['spec']> = {}): string | null => {
+  const where = (
+    nodes: readonly Op[], more: readonly Op[], spec: Partial<Pod['spec']> = {},
+  ): string | null => {
     const { commit, checker } = stage();
     commit(entryOf(1, [namespace, ...nodes, ...more, pod('new', '', spec)]));
     const state: State = checker.history.state;
