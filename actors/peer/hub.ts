@@ -295,10 +295,14 @@ function joinMembership(hub: Hub): void {
       hub.consensus.joined(`${at}/${term}`);
       hub.guided = true;
       membersChanged(hub, members);
+      if (hub.hooks.phase() !== 'joining') return;
       hub.hooks.member();
       follow(hub);
     },
-    failed: (reason) => core.defer(() => hub.hooks.stop(`can't join: ${reason}`)),
+    // Who is a member already, and only asked who is there, may find them without a door.
+    failed: (reason) => core.defer(() => {
+      if (hub.hooks.phase() === 'joining') hub.hooks.stop(`can't join: ${reason}`);
+    }),
   });
 }
 
@@ -331,6 +335,7 @@ export function follow(hub: Hub): void {
     hub.freshMs = core.now();
     hub.settlesAt = index(core.state.revision);
     hooks.caughtUp();
+    hub.joining.stop();
     hub.workers.caughtUp();
     announceReadiness(hub);
     settle(hub);

@@ -41,7 +41,8 @@ export function createParts(core: Core, timers: Timers, recovery: DiskRecovery, 
       hub.consensus.recall(recovery.facts[committedFact]);
       hub.spread.start();
       if (hooks.phase() === 'following') follow(hub);
-      else hub.joining.start();
+      // All whom its log names so far may be gone by now: who is there, a door knows.
+      if (hooks.phase() !== 'following' || !hub.consensus.isCaughtUp()) hub.joining.start();
     },
     disk(event) {
       hub.consensus.disk(event);
