@@ -103,8 +103,10 @@ export function createChecker(
   const committedIn = new Map<number, { readonly index: number; readonly term: number }>();
 
   /** The peer is the first to have applied this far: what it applied is committed, so it must be durable. */
-  function commit(peer: Observed, before: readonly PeerId[], through: number): void {
-    const voterSets = [before, peer.log().voters];
+  function commit(
+    peer: Observed, now: LogDescription, before: readonly PeerId[], through: number,
+  ): void {
+    const voterSets = [before, now.voters];
     for (let index = history.applied() + 1; index <= through; index += 1) {
       const term = log.termAt(peer.id, index);
       const entry = term === null ? null : find(peer.id, index, term);
@@ -118,13 +120,13 @@ export function createChecker(
         const there = disks.filter((disk) => holds(disk, index, term)).map(({ id }) => id);
         report('committed-is-durable',
           `${peer.name} commits entry ${index} of term ${term}, which is on the disks of `
-          + `${there.join(', ') || 'nobody'}; voters: ${peer.log().voters.join(', ')}`);
+          + `${there.join(', ') || 'nobody'}; voters: ${now.voters.join(', ')}`);
       }
       membership.committed(entry);
       const applied = history.take(entry);
       judge(entry, applied);
-      marks.applied(applied, entry.term, peer.log().term);
-      committedIn.set(peer.log().term, { index, term });
+      marks.applied(applied, entry.term, now.term);
+      committedIn.set(now.term, { index, term });
     }
   }
 
@@ -205,7 +207,7 @@ export function createChecker(
         + `${now.commit} (applied ${revision})`);
     }
     if (now.commit > before.commit) checkCount(peer, now, before);
-    if (revision > history.applied()) commit(peer, before.voters, revision);
+    if (revision > history.applied()) commit(peer, now, before.voters, revision);
     history.compare(peer.name, state);
   }
 
@@ -291,8 +293,12 @@ export function createChecker(
       marks.moved(peer.id, now, before);
       membership.after(peer.id, peer.name, now, (index) => log.termAt(peer.id, index));
       lease.after(peer.name, now);
-      const { role, term, commit: upTo, voters, members } = now;
-      Object.assign(before, { role, term, commit: upTo, revision: state.revision, voters, members });
+      before.role = now.role;
+      before.term = now.term;
+      before.commit = now.commit;
+      before.revision = state.revision;
+      before.voters = now.voters;
+      before.members = now.members;
     },
   };
 }
