@@ -48,14 +48,16 @@ export function planFor({ draw = {} }: Mutant, seed: number, over: Partial<Batch
 }
 
 /** `progress`: a seed was run. */
-export function runBatch(job: BatchJob, progress: () => void = () => { /* Nobody waits. */ }): BatchResult {
+export async function runBatch(
+  job: BatchJob, progress: () => Promise<void> = async () => { /* Nobody waits. */ },
+): Promise<BatchResult> {
   const mutant = mutantNamed(job.mutant), others: Partial<Record<OracleName, Other>> = {};
   let events = 0;
   for (let n = 1; n <= job.seeds; n += 1) {
     const seed = seedOf(job.batch, n), plan = planFor(mutant, seed, job);
     const chaos = mutant.draw?.chaosOnly === true ? { untilMs: plan.healMs - 1 } : {};
     const { violation, events: delivered } = runPlan(plan, chaos);
-    progress();
+    await progress();
     events += delivered;
     if (violation === null) continue;
     const { oracle, message } = violation;
@@ -73,6 +75,13 @@ export type BatchReply = { readonly progress: true } | { readonly done: BatchRes
 /** The worker's side: batch after batch, until the other process hangs up. */
 export function serveBatches(): void {
   const say = (reply: BatchReply): void => { process.send?.(reply); };
-  process.on('message', (job) => say({ done: runBatch(job as BatchJob, () => say({ progress: true })) }));
+  // Between two seeds it is heard whether the other process is still there.
+  const progress = async (): Promise<void> => {
+    say({ progress: true });
+    await new Promise((done) => { setImmediate(done); });
+  };
+  process.on('message', (job) => {
+    void runBatch(job as BatchJob, progress).then((done) => say({ done }));
+  });
   process.on('disconnect', () => process.exit(0));
 }

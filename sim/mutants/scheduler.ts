@@ -31,7 +31,8 @@ export const schedulerMutants: readonly Mutant[] = [
       file: 'cluster/state/apply.ts', find: 'command.fence !== undefined && command.fence !== entry.term',
       replace: 'command.fence !== undefined && command.fence > entry.term',
     }],
-    draw: { classes: ['crash', 'partition', 'pause', 'slow-disk'], chaosOnly: true },
+    // A leader that leaves gives its place away while its commands are on their way.
+    draw: { peers: 5, classes: ['leave', 'replace', 'crash', 'slow-disk'], chaosOnly: true },
   },
   {
     name: 'slot-bound-twice', area: 'scheduler', oracle: 'no-over-commit',

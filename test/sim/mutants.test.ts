@@ -40,7 +40,7 @@ test('a process that has a mutant is not the clean one: the oracle that is named
   assert.is(found.kills, 2);
   assert.is(found.seeds, 1);
   // This very process has none.
-  const clean = runBatch({ mutant: mutant.name, batch: 1, seeds: 2 });
+  const clean = await runBatch({ mutant: mutant.name, batch: 1, seeds: 2 });
   assert.equal([clean.killedBy, clean.others], [null, {}]);
 });
 
