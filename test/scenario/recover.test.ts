@@ -1,5 +1,6 @@
-// The loss of a quorum for good: three of five machines burn. A person has the survivors go on, through the one
-// whose log is the longest; what any of them held is kept, and who was given up has no part in it any more.
+// The loss of a quorum for good: three of five machines burn. A person has the survivors go on, through the
+// one whose log is the longest; what any of them held is kept, and who was given up has no part in it any
+// more.
 
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';

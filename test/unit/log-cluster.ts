@@ -75,7 +75,8 @@ export interface Cluster {
 export function createCluster(seed: number, bounds: Partial<LogBounds>): Cluster {
   return {
     peers: new Map(), nowMs: 0, bag: [], cut: new Set(), leaders: new Map(), committed: new Map(),
-    committedMax: 0, written: new Map(), seed, bounds, readsAnswered: 0, installs: 0, lastRead: 0, hung: new Set(),
+    committedMax: 0, written: new Map(), seed, bounds, readsAnswered: 0,
+    installs: 0, lastRead: 0, hung: new Set(),
     lines: null,
   };
 }

@@ -158,7 +158,8 @@ function recover({ cluster }: Scene, peer: TestPeer, names: readonly string[]): 
   const left = [peer.id, ...names];
   const known = lastConfig(peer.log.configs).members;
   const strangers = names.filter((name) => !known.some(({ id }) => id === name));
-  const members = [...known.filter(({ id }) => left.includes(id)), ...strangers.map((name) => member(name, false))];
+  const members = known.filter(({ id }) => left.includes(id));
+  members.push(...strangers.map((name) => member(name, false)));
   feed(cluster, peer, { type: 'recover', members });
 }
 
