@@ -47,8 +47,9 @@ for (const seed of [1, 2, 3]) {
     }
     assert.equal(membersOf(scene), [`peer-${one}`, `peer-${other}`].sort());
     const survivors = new Set([`peer-${one}`, `peer-${other}`]);
-    scene.until('all pods are on the survivors', () =>
-      scene.pods().filter((pod) => isReady(pod) && survivors.has(pod.spec.nodeName ?? '')).length === 4, 60_000);
+    const onSurvivors = (): number =>
+      scene.pods().filter((pod) => isReady(pod) && survivors.has(pod.spec.nodeName ?? '')).length;
+    scene.until('all pods are on the survivors', () => onSurvivors() === 4, 60_000);
   });
 }
 
