@@ -62,7 +62,8 @@ test('the command: lists, refuses what it does not know, and fails by a mutant t
     spawnSync(process.execPath, ['sim/main.ts', 'mutants', ...flags], { encoding: 'utf8' });
   const listed = run('--list', '--area', 'gossip');
   assert.is(listed.status, 0);
-  for (const { name, area } of mutants) assert.is(listed.stdout.includes(`${name} (`), area === 'gossip', name);
+  for (const { name, area } of mutants)
+    assert.is(listed.stdout.includes(`${name} (`), area === 'gossip', name);
   const unknown = run('nope');
   assert.is(unknown.status, 2);
   assert.match(unknown.stderr, 'there is no mutant "nope"');
