@@ -53,7 +53,7 @@ for (const seed of [1, 2, 3]) {
   });
 }
 
-test('not while voters enough can be reached, nor through a log that is too short, nor with strangers', () => {
+test('not while there is a leader, nor with strangers', () => {
   const scene = createScene(calmPlan(4, 3));
   scene.form();
   const refused = scene.call(1, 'POST', recoverPath, {});

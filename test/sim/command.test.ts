@@ -18,7 +18,7 @@ const quiet = '--disable-warning=ExperimentalWarning';
 function sim(args: string, file = 'sim/main.ts'): { status: number | null; out: string; err: string } {
   const { status, stdout, stderr } =
     spawnSync(process.execPath, [quiet, file, ...args.split(' ').filter((each) => each !== '')],
-      { encoding: 'utf8' });
+      { encoding: 'utf8', maxBuffer: 256 * 1024 * 1024 });
   return { status, out: stdout, err: stderr };
 }
 
