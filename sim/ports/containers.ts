@@ -118,6 +118,8 @@ export function createSimHost(options: SimHostOptions): SimHost {
   let deliver: ((event: ContainersEvent) => void) | null = null;
   let logs: SimLogs | null = null;
   let addresses = 0;
+  /** How often it lost its power: what was under way before is never done. */
+  let boots = 0;
 
   function tell(event: ContainersEvent): void {
     const to = deliver;
@@ -143,9 +145,9 @@ export function createSimHost(options: SimHostOptions): SimHost {
       if ('done' in result) from({ type: 'runtime-done', op, ...result.done });
       else from({ type: 'runtime-failed', op, failure: result.failure });
     };
-    const delay = 1 + draw('delay', op, faults.callMsMax);
+    const delay = 1 + draw('delay', op, faults.callMsMax), boot = boots;
     schedule(delay, () => {
-      if (up) perform(runtimeCall, answer);
+      if (up && boot === boots) perform(runtimeCall, answer);
       else answer({ failure: { reason: 'RuntimeUnavailable', message: silence, retry: true } });
     });
   }
@@ -335,6 +337,7 @@ export function createSimHost(options: SimHostOptions): SimHost {
       return true;
     },
     powerOff() {
+      boots += 1;
       for (const sandbox of sandboxes.values()) sandbox.running = false;
       for (const container of containers.values()) finish(container, 137, false);
     },
