@@ -44,8 +44,13 @@ export function createAdmin(core: Core, hooks: AdminHooks): Admin {
     const found = recoveryOf(hooks.status(), hooks.members(), names);
     if ('obstacle' in found) return failure(409, 'Conflict', `not recovered: ${found.obstacle}`);
     core.trace('log', 'recover', { members: found.members.map(({ name }) => name).join(',') });
+    const before = hooks.status().epoch;
     hooks.recover(found.members);
     const { epoch } = hooks.status();
+    // The log has the last word: it may have heard of a leader, or not be caught up.
+    if (epoch === before) {
+      return failure(409, 'Conflict', 'not recovered: the log of this peer is not fit for it');
+    }
     return json({ message: `${core.config.name} goes on as the only voter, in epoch ${epoch}` }, 202);
   }
 
