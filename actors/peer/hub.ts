@@ -280,7 +280,7 @@ function joinMembership(hub: Hub): void {
     core.ports.network.sendJoin(to, encodeMessage({ kind: 'join', message }));
   hub.members = createMembers(core, hub.consensus, hub.spread, hub.known, {
     clusterId: () => hub.founding.clusterId(), send: (to, message) => send(hub, to, message), sendJoin,
-    fresh: (done) => hub.reads.read((result) => done(result === 'fresh')),
+    fresh: (done) => whenFresh(hub, done),
   });
   hub.asking = createAsking(core, {
     lost: () => (isLost(hub) ? hub.known.filter(({ id }) => id !== core.self)
@@ -321,6 +321,11 @@ function joinAccess(hub: Hub): void {
       else send(hub, leader, { kind: 'read', id });
     },
   });
+}
+
+/** Once the state is the newest; false where no leader said in time how far that is. */
+function whenFresh(hub: Hub, done: (fresh: boolean) => void): void {
+  hub.reads.read((result) => done(result === 'fresh'));
 }
 
 /** How long a peer waits before it asks again whether its state is caught up. */
@@ -389,7 +394,7 @@ function joinClients(hub: Hub): void {
       recover: (left) => hub.consensus.feed({ type: 'recover', members: left }),
       obstacle: (peer) => obstacle(hub.known, peer, new Set(hub.spread.live())),
       unreachable: () => unreachableNames(hub),
-      fresh: (done) => hub.reads.read((result) => done(result === 'fresh')),
+      fresh: (done) => whenFresh(hub, done),
     }),
     readiness: () => hub.hooks.phase() === 'running' ? { ready: true, reason: '' }
       : { ready: false, reason: 'the state is not caught up with the cluster' },

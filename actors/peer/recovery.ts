@@ -4,7 +4,7 @@
 // What always holds: nobody recovers a cluster that has a leader, or voters enough to elect one; nor through
 // a peer whose log is known to be shorter than what another one that is left has applied.
 
-import { quorum } from '../../cluster/log/voters.ts';
+import { isQuorate } from '../../cluster/log/voters.ts';
 import type { LogMember } from '../../cluster/log/types.ts';
 import type { PeerStatus } from './status.ts';
 
@@ -25,7 +25,7 @@ export function recoveryOf(
   const voters = status.members.filter(({ voter }) => voter);
   const reached = voters.filter((voter) => live.includes(voter));
   if (voters.length === 0) return { obstacle: 'this peer knows no voters: it is not caught up' };
-  if (reached.length >= quorum(voters.length)) {
+  if (isQuorate(members, new Set(live.map(({ id }) => id)))) {
     return { obstacle: `${list(reached)} can be reached, voters enough to elect a leader: wait for them` };
   }
   const left = names.length === 0 ? live.map(({ name }) => name) : names;

@@ -5,7 +5,7 @@ import type { Beat, Liveness } from '../../cluster/gossip/types.ts';
 import type { NetworkStats } from '../../cluster/ports.ts';
 import type { LogDescription } from '../../cluster/log/log.ts';
 import { epochOf } from '../../cluster/log/recover.ts';
-import { failuresSurvived, quorum } from '../../cluster/log/voters.ts';
+import { failuresSurvived, isQuorate } from '../../cluster/log/voters.ts';
 import type { Core } from './core.ts';
 
 export interface MemberStatus {
@@ -58,13 +58,12 @@ export function peerStatus(core: Core, log: LogDescription, phase: string, fresh
       addresses: beat?.addresses ?? member.addresses,
     };
   });
-  const liveVoters = log.voters.filter((voter) => live.has(voter)).length;
   return {
     id: core.self, name: core.config.name, phase, role: log.role, term: log.term, leader: log.leader,
     applied: core.state.revision, commit: log.commit, lastIndex: log.lastIndex,
     lastTerm: log.lastTerm, epoch: epochOf(log.term),
     leaderlessMs: log.leader !== null ? 0 : freshMs === null ? null : core.now() - freshMs,
-    quorum: log.leader !== null && liveVoters >= quorum(log.voters.length),
+    quorum: log.leader !== null && isQuorate(log.members, live),
     survives: Math.max(0, failuresSurvived(log.members, live)), members,
     network: core.ports.network.stats?.() ?? null,
   };

@@ -153,16 +153,16 @@ export function onTransfer(log: Log): void {
   }
   const to = bestSuccessor(log);
   if (to === null) log.out.push({ type: 'refused', what: 'transfer', reason: 'unsafe' });
-  else leading.transfer = { to, sinceMs: log.nowMs, asked: false };
+  else leading.transfer = { to: to.id, sinceMs: log.nowMs, asked: false };
 }
 
 /** The most caught-up live voter; among equals the first by id. */
-function bestSuccessor(log: Log): PeerId | null {
+function bestSuccessor(log: Log): Progress | null {
   let best: Progress | null = null;
   for (const peer of log.leading?.peers ?? []) {
     if (isLive(log, peer) && (best === null || peer.match > best.match)) best = peer;
   }
-  return best?.id ?? null;
+  return best;
 }
 
 /**
@@ -174,8 +174,8 @@ export function yieldToFasterDisk(log: Log): void {
   if (leading === null || leading.transfer !== null || oldest === undefined) return;
   if (log.nowMs - oldest.sinceMs <= limits.slowDiskMs) return;
   const to = bestSuccessor(log);
-  const faster = leading.peers.some(({ id, match }) => id === to && match >= oldest.index);
-  if (to !== null && faster) leading.transfer = { to, sinceMs: log.nowMs, asked: false };
+  if (to === null || to.match < oldest.index) return;
+  leading.transfer = { to: to.id, sinceMs: log.nowMs, asked: false };
 }
 
 /** Once the successor has everything, it is asked to start its election. Until then nothing is appended. */
@@ -197,7 +197,7 @@ export function departIfRemoved(log: Log): void {
   const config = lastConfig(log.configs);
   if (log.leading === null || config.index > log.entries.commit || config.voters.includes(log.self)) return;
   const to = bestSuccessor(log);
-  if (to !== null) send(log, to, { type: 'timeout-now', term: log.term });
+  if (to !== null) send(log, to.id, { type: 'timeout-now', term: log.term });
   becomeFollower(log, log.term, null);
 }
 
