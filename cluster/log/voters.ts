@@ -5,7 +5,8 @@
 // One voter for one or two members, three for three or four, five from five on. A voter that is lost is
 // replaced by a live learner; one that is lost while nobody can take its place stays. Between two odd numbers
 // lies an even one, for the time of one commit. What always holds: after each step a quorum of the voters is
-// alive (if one was before), the leader stays a voter, and one member changes at a time.
+// alive (if one was before), as many voters can be lost for good as before while one is replaced, the leader
+// stays a voter, and one member changes at a time.
 
 import type { Index, PeerId } from '../ids.ts';
 import { limits } from '../limits.ts';
@@ -45,11 +46,9 @@ export function nextChange(
     // Two at once, so that the number is odd again; a single newcomer only replaces a lost voter.
     if (!odd || (fit.length >= 2 && lost.length === 0)) return withVoter(sorted, candidate, true);
   }
-  if (candidate !== null && lost.length > 0) {
-    // The promotion should be committed by voters that have the log already; else the lost one goes first.
-    const first = quorate(liveVoters, voters.length + 1) ? null : demote(lost.at(-1) ?? null);
-    return first ?? withVoter(sorted, candidate, true);
-  }
+  // First the newcomer, then the lost one goes: it may yet come back with all it had, and the vote that would
+  // be missed otherwise may be the next one to be lost for good.
+  if (candidate !== null && lost.length > 0) return withVoter(sorted, candidate, true);
   const even = voters.length % 2 === 0 && voters.length > 2;
   return even && candidate === null ? demote(spare) : null;
 }
