@@ -5,27 +5,43 @@ import type { KubeObject, StatusCause } from './types.ts';
 
 /**
  * The shape of a field. It drives decoding (wrong types are 400, unknown fields are warned of or refused),
- * strategic merge (list-map keys) and OpenAPI.
+ * strategic merge, server-side apply, protobuf and OpenAPI.
  */
 export type Schema =
   | { readonly type: 'string' | 'boolean' | 'integer' | 'number' | 'quantity' | 'int-or-string' | 'time'
     | 'bytes' | 'any' }
-  | {
-      readonly type: 'object'; readonly fields: Readonly<Record<string, Schema>>;
-      readonly required?: readonly string[];
-      /** OpenAPI definition name, e.g. `io.k8s.api.core.v1.PodSpec`. */
-      readonly name?: string;
-      /** `replace`: strategic merge replaces the whole. `retainKeys` as in Deployment strategy. */
-      readonly patch?: 'replace' | 'retainKeys';
-    }
-  | { readonly type: 'map'; readonly of: Schema }
-  | {
-      readonly type: 'list'; readonly of: Schema;
-      /**
-       * Strategic merge: by this key, or as a set (`patchStrategy: merge` of scalars), or replaced if absent.
-       */
-      readonly mergeKey?: string; readonly set?: boolean;
-    };
+  | ObjectSchema | MapSchema | ListSchema;
+
+export interface ObjectSchema {
+  readonly type: 'object';
+  readonly fields: Readonly<Record<string, Schema>>;
+  readonly required?: readonly string[];
+  /** OpenAPI definition name, e.g. `io.k8s.api.core.v1.PodSpec`. */
+  readonly name?: string;
+  /** `replace`: strategic merge replaces the whole. `retainKeys` as in Deployment strategy. */
+  readonly patch?: 'replace' | 'retainKeys';
+  /** Server-side apply owns it as a whole (`structType=atomic`). */
+  readonly atomic?: boolean;
+}
+
+export interface MapSchema {
+  readonly type: 'map';
+  readonly of: Schema;
+  /** Server-side apply owns it as a whole (`mapType=atomic`). */
+  readonly atomic?: boolean;
+}
+
+export interface ListSchema {
+  readonly type: 'list';
+  readonly of: Schema;
+  /** Strategic merge: by this key, or as a set (`patchStrategy: merge` of scalars), or replaced if absent. */
+  readonly mergeKey?: string;
+  readonly set?: boolean;
+  /** Server-side apply (`listType`): owned by item as a set, by item under `keys`, or, if absent, whole. */
+  readonly owned?: 'set' | 'map';
+  /** `listMapKeys`, in Kubernetes' order; only where `owned` is `map`. */
+  readonly keys?: readonly string[];
+}
 
 export interface Column {
   readonly name: string;
