@@ -8,6 +8,7 @@ import { clientMetadata, generatedName, metadataOf, validateMetadata } from './m
 import { newborn } from './objects.ts';
 import type { ApiResult } from './request.ts';
 import type { ResourceRoute } from './route.ts';
+import { storedForm } from './storage.ts';
 import { alreadyExists, badRequest, fromRefusal, invalid, isProblem, problemResponse } from './status.ts';
 import type { Problem } from './status.ts';
 import type { KubeObject, ObjectMeta, StatusCause } from './types.ts';
@@ -33,7 +34,7 @@ export function createObject(writing: Writing): ApiResult | Problem {
     [...validateMetadata(object, null, resource), ...resource.validate(object, null)];
   if (causes.length > 0) return invalid(resource, name, causes);
   const key = objectKey(route.resourceName, route.namespace, name);
-  const tooBig = sizeProblem(object);
+  const form = storedForm(resource, object), tooBig = sizeProblem(form);
   if (tooBig !== null) return tooBig;
   if (asked.dryRun) {
     const closed = namespaceProblem(writing, name);
@@ -43,7 +44,7 @@ export function createObject(writing: Writing): ApiResult | Problem {
   }
   const generated = metadataOf(decoded.value).name === undefined;
   return {
-    type: 'command', ops: [{ op: 'create', key, object }],
+    type: 'command', ops: [{ op: 'create', key, object: form }],
     pending: {
       render(outcome) {
         const [stored] = outcome.ok ? outcome.objects : [];
@@ -84,11 +85,11 @@ function namespaceMismatch(given: string, { resource, namespace }: ResourceRoute
 }
 
 /** Defaults, the kind's own preparations, and what every new object gets. */
-function newObject({ route, context }: Writing, raw: KubeObject): KubeObject {
+function newObject({ request, route, context }: Writing, raw: KubeObject): KubeObject {
   const { resource } = route;
-  const prepared = resource.prepareCreate(resource.defaults(raw));
-  const { generation: _, ...metadata } = prepared.metadata;
+  const { nowWallMs } = context, given = resource.defaults(raw);
+  const { generation: _, ...metadata } = given.metadata;
   const counted = resource.hasGeneration ? { generation: 1 } : {};
-  return newborn({ ...prepared, metadata: { ...metadata, ...counted } },
-    { uid: context.uid(), nowWallMs: context.nowWallMs });
+  const born = newborn({ ...given, metadata: { ...metadata, ...counted } }, { uid: context.uid(), nowWallMs });
+  return resource.prepareCreate(born, { user: request.user, nowWallMs });
 }

@@ -20,6 +20,7 @@ import { matchesRequirements, parseFieldSelector, parseLabelSelector } from './s
 import type { FieldTerm } from './selector.ts';
 import { badRequest, expired, invalid, isProblem, notFound, tooLargeRevision } from './status.ts';
 import type { Problem } from './status.ts';
+import { viewOf } from './storage.ts';
 import type { KubeObject } from './types.ts';
 import { objectResponse } from './write.ts';
 import type { Writing } from './write.ts';
@@ -51,7 +52,7 @@ export function filterOf(query: Query, resource: Resource): Filter | Problem {
   const fits = (object: KubeObject, { field, equal, value }: FieldTerm): boolean =>
     (fieldValue(object, field, resource) === value) === equal;
   return (object) => matchesRequirements(labels.value, object.metadata.labels)
-    && fields.value.every((term) => fits(object, term));
+    && fields.value.every((term) => fits(viewOf(resource, object), term));
 }
 
 function isKnownField(field: string, { namespaced, fields }: Resource): boolean {
@@ -88,7 +89,9 @@ export function listObjects(writing: Writing): ApiResponse | Problem {
   const plain = filter === everything && page.after === '';
   const matching = plain ? all : all.filter((object) => placeOf(object) > page.after && filter(object));
   const size = limit === null || limit === 0 ? matching.length : Math.min(limit, limits.listLimitMax);
-  const shown = matching.length <= size ? matching : matching.slice(0, size);
+  const cut = matching.length <= size ? matching : matching.slice(0, size);
+  const shown = route.resource.storage === undefined ? cut
+    : cut.map((object) => viewOf(route.resource, object));
   const left = matching.length - shown.length, last = shown.at(-1), at = page.at ?? state.revision;
   const meta: ListMeta = {
     resourceVersion: String(at),

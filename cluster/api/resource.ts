@@ -1,6 +1,7 @@
 // What a kind is, as one value: schema, defaults, validation, columns, strategy, names. `handle.ts` and its
 // siblings are driven by these tables alone; a kind is added by adding one to `resources/index.ts`.
 
+import type { UserInfo } from './request.ts';
 import type { KubeObject, StatusCause } from './types.ts';
 
 /**
@@ -54,6 +55,16 @@ export interface Column {
   readonly value: (object: KubeObject, nowWallMs: number) => string | number | boolean;
 }
 
+/** Who asks for a write, and when: for kinds that keep it. */
+export interface Asker { readonly user: UserInfo; readonly nowWallMs: number }
+
+/** Which resource's form of an object is stored, and the way to that form and back. */
+export interface Storage {
+  readonly resource: Resource;
+  readonly to: (object: KubeObject) => KubeObject;
+  readonly from: (stored: KubeObject) => KubeObject;
+}
+
 export interface Resource {
   /** Empty for the core group. */
   readonly group: string;
@@ -74,12 +85,12 @@ export interface Resource {
   readonly fields: Readonly<Record<string, (object: KubeObject) => string>>;
   /** Fills defaults. Gets and returns a decoded object; never changes its argument. */
   readonly defaults: (object: KubeObject) => KubeObject;
-  /** Kubernetes' strategy PrepareForCreate: e.g. drops status, sets the initial phase. */
-  readonly prepareCreate: (object: KubeObject) => KubeObject;
+  /** Kubernetes' strategy PrepareForCreate: e.g. drops status, sets the initial phase. It has its uid. */
+  readonly prepareCreate: (object: KubeObject, by?: Asker) => KubeObject;
   /** PrepareForUpdate: e.g. keeps the old status. Generation is raised by the caller if `spec` changed. */
   readonly prepareUpdate: (object: KubeObject, old: KubeObject) => KubeObject;
   /** For `PUT …/status`: the old object with the new status (and, as in Kubernetes, nothing else). */
-  readonly prepareStatus: (object: KubeObject, old: KubeObject) => KubeObject;
+  readonly prepareStatus: (object: KubeObject, old: KubeObject, by?: Asker) => KubeObject;
   /**
    * Field errors of a create (`old` null) or an update; empty means valid. Metadata is validated by the
    * caller.
@@ -96,6 +107,8 @@ export interface Resource {
   };
   /** Metadata name rule: DNS subdomain (default), DNS label, or path segment. */
   readonly nameRule?: 'subdomain' | 'label' | 'label-1035' | 'path-segment';
+  /** Where another group-version of the same objects is the one that is stored; see `storage.ts`. */
+  readonly storage?: Storage;
   /** True where metadata.generation is kept (kinds with a spec and a controller). */
   readonly hasGeneration: boolean;
 }

@@ -55,8 +55,10 @@ export function route(path: string): Route | Problem {
 
 export const groupOf = (resource: Resource): string => resource.group === '' ? 'core' : resource.group;
 
+/** Where its objects lie in the state. */
 export function nameOfResource(resource: Resource): ResourceName {
-  return resourceName(`${groupOf(resource)}/${resource.resource}`);
+  const { resource: held } = resource.storage ?? { resource };
+  return resourceName(`${groupOf(held)}/${held.resource}`);
 }
 
 function within(group: string, version: string, parts: readonly string[]): ResourceRoute | Problem {

@@ -22,7 +22,7 @@ import type { Problem } from './status.ts';
 import { rfc3339 } from './time.ts';
 import type { Condition, KubeObject, ObjectMeta, Pod } from './types.ts';
 import { patched } from './update.ts';
-import { answered, decodeAs, objectResponse, updateCommand, writeOptions } from './write.ts';
+import { answered, currentObject, decodeAs, objectResponse, updateCommand, writeOptions } from './write.ts';
 import type { Writing } from './write.ts';
 
 // ── scale ────────────────────────────────────────────────────────────────────────────────────────────────
@@ -49,8 +49,8 @@ const scaleColumns: Pick<Resource, 'columns'> = {
 };
 
 export function scale(writing: Writing): ApiResult | Problem {
-  const { request, route, state, query } = writing, { resource, name } = route;
-  const old = get(state, objectKey(route.resourceName, route.namespace, name));
+  const { request, route, query } = writing, { resource, name } = route;
+  const old = currentObject(writing);
   if (request.method === 'GET' || request.method === 'HEAD') {
     return old === null ? notFound(resource, name) : answered(scaleResponse(writing, old));
   }

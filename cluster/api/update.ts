@@ -1,8 +1,6 @@
 // update and patch, of objects and of their status.
 // Source: apiserver registry/rest (BeforeUpdate), endpoints/handlers/patch.go and update.go.
 
-import { objectKey } from '../ids.ts';
-import { get } from '../state/query.ts';
 import { isObject, isTooDeep, mediaType, parseBody } from './body.ts';
 import type { Json, JsonObject } from './body.ts';
 import { metadataOf, updatedMetadata, validateMetadata, withGeneration } from './metadata.ts';
@@ -18,7 +16,8 @@ import {
 import type { Problem } from './status.ts';
 import type { KubeObject, ObjectMeta, StatusCause } from './types.ts';
 import {
-  answered, decodeAs, decodeStrictly, objectResponse, strictMessage, updateCommand, warningsOf, writeOptions,
+  answered, currentObject, decodeAs, decodeStrictly, objectResponse, strictMessage, updateCommand, warningsOf,
+  writeOptions,
 } from './write.ts';
 import type { WriteOptions, Writing } from './write.ts';
 
@@ -32,7 +31,7 @@ export function updateObject(writing: Writing): ApiResult | Problem {
   if (isProblem(decoded)) return decoded;
   const given = metadataOf(decoded.value), wrong = placeProblem(given, writing);
   if (wrong !== null) return wrong;
-  const old = get(writing.state, objectKey(route.resourceName, route.namespace, route.name));
+  const old = currentObject(writing);
   if (old === null) return notFound(resource, route.name);
   const stated = given.resourceVersion ?? '';
   return replace(writing, old, decoded.value, stated !== '', asked, warningsOf(decoded.complaints, asked));
@@ -91,10 +90,10 @@ function patchProblem({ refused, code }: PatchRefusal): Problem {
 }
 
 export function patchObject(writing: Writing): ApiResult | Problem {
-  const { route, query, state } = writing, { resource } = route;
+  const { route, query } = writing, { resource } = route;
   const asked = writeOptions(query, 'PatchOptions');
   if (isProblem(asked)) return asked;
-  const old = get(state, objectKey(route.resourceName, route.namespace, route.name));
+  const old = currentObject(writing);
   const found = patched(writing, old as unknown as Json, resource.schema);
   if (isProblem(found)) return found;
   if (old === null) return notFound(resource, route.name);

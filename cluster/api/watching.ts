@@ -19,6 +19,7 @@ import type { ApiResult } from './request.ts';
 import type { Resource } from './resource.ts';
 import { expired, isProblem, notAcceptable } from './status.ts';
 import type { Problem } from './status.ts';
+import { viewOf } from './storage.ts';
 import type { KubeObject } from './types.ts';
 import type { Writing } from './write.ts';
 
@@ -41,7 +42,7 @@ export function watchObjects({ route, state, query, form, context }: Writing): A
   const filter: Filter = name === '' ? selected
     : (object) => object.metadata.name === name && selected(object);
   const line: Line = (type, object, nowWallMs) =>
-    `{"type":"${type}","object":${objectText(object, resource, form, nowWallMs)}}\n`;
+    `{"type":"${type}","object":${objectText(viewOf(resource, object), resource, form, nowWallMs)}}\n`;
   const bookmarks = flag(query, 'allowWatchBookmarks');
   const initial = start === 'changes' ? []
     : list(state, resourceName, namespace).filter(filter)

@@ -20,6 +20,7 @@ import type { Query } from './query.ts';
 import type { ApiContext, ApiRequest, ApiResponse, ApiResult } from './request.ts';
 import type { Resource } from './resource.ts';
 import type { ResourceRoute } from './route.ts';
+import { storedForm, viewOf } from './storage.ts';
 import {
   badRequest, conflict, forbidden, fromRefusal, invalid, isProblem, notFound, problemResponse, staleObject,
   tooLarge,
@@ -126,22 +127,28 @@ export function namespaceProblem({ state, route }: Writing, name: string): Probl
     `unable to create new content in namespace ${namespace} because it is being terminated`);
 }
 
+/** What the path names, as its resource shows it; null where it is not there. */
+export function currentObject({ state, route }: Writing): KubeObject | null {
+  const stored = get(state, objectKey(route.resourceName, route.namespace, route.name));
+  return stored === null ? null : viewOf(route.resource, stored);
+}
+
 /** Replaces `old` by `object`, then shows it. `stated`: the client named the revision that it knew. */
 export function updateCommand(
   writing: Writing, old: KubeObject, object: KubeObject, stated: boolean,
   show: (stored: KubeObject) => ApiResponse,
 ): ApiResult | Problem {
   const { resource, resourceName, namespace } = writing.route, { name } = old.metadata;
-  const tooBig = sizeProblem(object);
+  const stored = storedForm(resource, object), tooBig = sizeProblem(stored);
   if (tooBig !== null) return tooBig;
   const key = objectKey(resourceName, namespace, name);
-  const op: Op = { op: 'update', key, object, expect: expectSame(old) };
+  const op: Op = { op: 'update', key, object: stored, expect: expectSame(old) };
   return {
     type: 'command', ops: [op],
     pending: {
       render(outcome) {
-        const [stored] = outcome.ok ? outcome.objects : [];
-        if (outcome.ok) return show(stored ?? object);
+        const [now] = outcome.ok ? outcome.objects : [];
+        if (outcome.ok) return show(now === undefined ? object : viewOf(resource, now));
         if (outcome.refusal.reason !== 'Conflict') {
           return problemResponse(fromRefusal(outcome.refusal, resource, name));
         }
@@ -154,8 +161,9 @@ export function updateCommand(
 export function objectResponse(
   { route, form, context }: Writing, object: KubeObject, status: number, warnings: readonly string[] = [],
 ): ApiResponse {
-  const text = form.as === 'object' ? jsonOnce(object)
-    : objectText(object, route.resource, form, context.nowWallMs);
+  const shown = viewOf(route.resource, object);
+  const text = form.as === 'object' ? jsonOnce(shown)
+    : objectText(shown, route.resource, form, context.nowWallMs);
   return respond(status, text, form, warnings);
 }
 
