@@ -90,6 +90,7 @@ function newObject({ request, route, context }: Writing, raw: KubeObject): KubeO
   const { nowWallMs } = context, given = resource.defaults(raw);
   const { generation: _, ...metadata } = given.metadata;
   const counted = resource.hasGeneration ? { generation: 1 } : {};
-  const born = newborn({ ...given, metadata: { ...metadata, ...counted } }, { uid: context.uid(), nowWallMs });
+  const counting = { ...given, metadata: { ...metadata, ...counted } };
+  const born = newborn(counting, { uid: context.uid(), nowWallMs });
   return resource.prepareCreate(born, { user: request.user, nowWallMs });
 }
