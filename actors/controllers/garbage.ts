@@ -8,15 +8,14 @@
 import {
   deletion, foregroundFinalizer, orphanFinalizer, withoutFinalizer,
 } from '../../cluster/api/deletion.ts';
-import { resources } from '../../cluster/api/objects.ts';
-import { updateOp } from '../../cluster/api/objects.ts';
-import { resourceByKind, resourceTable } from '../../cluster/api/resources/index.ts';
-import type { Resource } from '../../cluster/api/resource.ts';
+import { keyOf, resources, updateOp } from '../../cluster/api/objects.ts';
+import { registryOf } from '../../cluster/api/registry.ts';
+import { nameOfResource } from '../../cluster/api/route.ts';
 import type { KubeObject, OwnerReference } from '../../cluster/api/types.ts';
-import { objectKey, resourceName, splitKey } from '../../cluster/ids.ts';
+import { objectKey, splitKey } from '../../cluster/ids.ts';
 import type { ObjectKey, ResourceName } from '../../cluster/ids.ts';
 import { limits } from '../../cluster/limits.ts';
-import { dependents, get, list } from '../../cluster/state/query.ts';
+import { dependents, get, list, storedResources } from '../../cluster/state/query.ts';
 import type { State } from '../../cluster/state/state.ts';
 import type { Change, Op } from '../../cluster/state/types.ts';
 import { nothing } from './controller.ts';
@@ -26,14 +25,10 @@ export const garbageController: ControllerDefinition = {
   name: 'garbage',
   component: 'garbage-collector-controller',
   keysOf: concerned,
-  allKeys: (state) => resourceTable.flatMap((resource) =>
-    list<KubeObject>(state, nameOf(resource)).filter(matters).map((object) =>
-      objectKey(nameOf(resource), object.metadata.namespace ?? '', object.metadata.name))),
+  allKeys: (state) => storedResources(state).flatMap((resource) =>
+    list<KubeObject>(state, resource).filter(matters).map((object) => keyOf(resource, object))),
   reconcile: collect,
 };
-
-const nameOf = ({ group, resource }: Resource): ResourceName =>
-  resourceName(`${group === '' ? 'core' : group}/${resource}`);
 
 const isMarked = (object: KubeObject): boolean => object.metadata.deletionTimestamp !== undefined;
 
@@ -56,17 +51,17 @@ function concerned(state: State, { type, key, object, previous }: Change): reado
   // An owner in the foreground waits for this one.
   if (type === 'ADDED') return keys;
   for (const reference of previous?.metadata.ownerReferences ?? []) {
-    const owner = ownerKey(reference, object);
+    const owner = ownerKey(state, reference, object);
     if (owner !== null) keys.push(owner);
   }
   return keys;
 }
 
-function ownerKey(reference: OwnerReference, dependent: KubeObject): ObjectKey | null {
-  const resource = resourceByKind(reference.apiVersion, reference.kind);
+function ownerKey(state: State, reference: OwnerReference, dependent: KubeObject): ObjectKey | null {
+  const resource = registryOf(state).byKind(reference.apiVersion, reference.kind);
   if (resource === null) return null;
   const namespace = resource.namespaced ? dependent.metadata.namespace ?? '' : '';
-  return objectKey(nameOf(resource), namespace, reference.name);
+  return objectKey(nameOfResource(resource), namespace, reference.name);
 }
 
 export function collect(state: State, key: string, context: ReconcileContext): Reconciliation {
@@ -109,7 +104,7 @@ function serveForeground(
 type Standing = 'solid' | 'dangling' | 'waiting' | 'unknown';
 
 function standing(state: State, reference: OwnerReference, dependent: KubeObject): Standing {
-  const key = ownerKey(reference, dependent);
+  const key = ownerKey(state, reference, dependent);
   if (key === null) return 'unknown';
   const owner = get<KubeObject>(state, key);
   if (owner === null || owner.metadata.uid !== reference.uid) return 'dangling';

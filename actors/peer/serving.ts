@@ -50,7 +50,7 @@ export function createServing(core: Core, parts: ServingParts): Serving {
     }
     live.add(incoming.id);
     if (parts.own(incoming, (response) => respond(incoming.id, response))) return;
-    const need = freshness(incoming);
+    const need = freshness(incoming, core.state);
     switch (need.type) {
       case 'local': return evaluate(incoming, 'fresh', 0);
       case 'linearizable': return parts.reads.read((result) => evaluate(incoming, result, 0));

@@ -1,7 +1,7 @@
 // The API server's own pages: which groups, versions and kinds there are (in the legacy form and in the
 // aggregated one), which version this is, and how this peer feels.
 //
-// What always holds: everything is derived from the table of kinds; a kind that is not in it is not
+// What always holds: everything is derived from the registry of kinds; a kind that is not in it is not
 // announced.
 // Source: Kubernetes, "API discovery" and "API health endpoints"; the types of apidiscovery.k8s.io/v2.
 
@@ -9,36 +9,36 @@ import { limits } from '../limits.ts';
 import { coversJson, plainJson, ranked, respond } from './output.ts';
 import type { Query } from './query.ts';
 import type { ApiContext, ApiRequest, ApiResponse } from './request.ts';
+import type { GroupVersion, Registry } from './registry.ts';
 import type { Resource } from './resource.ts';
-import { groupVersions, reviews } from './route.ts';
-import type { GroupVersion } from './route.ts';
+import { reviews } from './route.ts';
 import { methodNotAllowed, notAcceptable } from './status.ts';
 import type { Problem } from './status.ts';
 import { versionInfo } from './version.ts';
 
 /** The page of this path; null where there is none here. */
 export function discoveryPage(
-  parts: readonly string[], request: ApiRequest, query: Query, context: ApiContext,
+  parts: readonly string[], request: ApiRequest, query: Query, context: ApiContext, registry: Registry,
 ): ApiResponse | Problem | null {
-  const page = pageOf(parts, request, query, context);
+  const page = pageOf(parts, request, query, context, registry);
   return page !== null && request.method !== 'GET' && request.method !== 'HEAD' ? methodNotAllowed() : page;
 }
 
 function pageOf(
-  parts: readonly string[], request: ApiRequest, query: Query, context: ApiContext,
+  parts: readonly string[], request: ApiRequest, query: Query, context: ApiContext, registry: Registry,
 ): ApiResponse | Problem | null {
   const [root, group, version] = parts;
   switch (root) {
-    case undefined: return json({ paths: allPaths() });
+    case undefined: return json({ paths: allPaths(registry) });
     case 'healthz': case 'livez': case 'readyz': return health(root, parts.slice(1), query, context);
     case 'version': return parts.length === 1 ? json(versionInfo) : null;
     case 'api':
-      if (parts.length === 1) return aggregated(request, true) ?? json(legacyVersions(context));
-      return parts.length === 2 && group === 'v1' ? resourceList('', 'v1') : null;
+      if (parts.length === 1) return aggregated(request, true, registry) ?? json(legacyVersions(context));
+      return parts.length === 2 && group === 'v1' ? resourceList('', 'v1', registry) : null;
     case 'apis':
-      if (parts.length === 1) return aggregated(request, false) ?? json(groupList());
-      if (parts.length === 2) return groupPage(group ?? '');
-      return parts.length === 3 ? resourceList(group ?? '', version ?? '') : null;
+      if (parts.length === 1) return aggregated(request, false, registry) ?? json(groupList(registry));
+      if (parts.length === 2) return groupPage(group ?? '', registry);
+      return parts.length === 3 ? resourceList(group ?? '', version ?? '', registry) : null;
     default: return null;
   }
 }
@@ -49,8 +49,8 @@ const plain = (status: number, body: string): ApiResponse => ({
   status, body, headers: { 'content-type': 'text/plain; charset=utf-8', 'x-content-type-options': 'nosniff' },
 });
 
-function allPaths(): string[] {
-  const versions = groupVersions().flatMap(({ group, version }) =>
+function allPaths(registry: Registry): string[] {
+  const versions = registry.groupVersions().flatMap(({ group, version }) =>
     group === '' ? ['/api', `/api/${version}`] : [`/apis/${group}`, `/apis/${group}/${version}`]);
   const own = ['/apis', '/healthz', '/livez', '/openapi/v2', '/openapi/v3', '/readyz', '/version'];
   return [...new Set([...versions, ...own])].sort();
@@ -63,24 +63,31 @@ function legacyVersions(context: ApiContext): unknown {
   return { kind: 'APIVersions', versions: ['v1'], serverAddressByClientCIDRs: addresses };
 }
 
-function groupObject(group: string): { name: string; versions: unknown[]; preferredVersion: unknown } | null {
-  const versions = groupVersions().filter((each) => each.group === group)
+interface GroupPage {
+  readonly name: string; readonly versions: readonly unknown[]; readonly preferredVersion: unknown;
+}
+
+function groupObject(group: string, registry: Registry): GroupPage | null {
+  const versions = registry.groupVersions().filter((each) => each.group === group)
     .map(({ version }) => ({ groupVersion: `${group}/${version}`, version }));
   return versions.length === 0 ? null : { name: group, versions, preferredVersion: versions[0] };
 }
 
-function groupList(): unknown {
-  const names = [...new Set(groupVersions().map(({ group }) => group))].filter((group) => group !== '');
-  return { kind: 'APIGroupList', apiVersion: 'v1', groups: names.map(groupObject) };
+function groupList(registry: Registry): unknown {
+  const names = [...new Set(registry.groupVersions().map(({ group }) => group))]
+    .filter((group) => group !== '');
+  const groups = names.map((name) => groupObject(name, registry));
+  return { kind: 'APIGroupList', apiVersion: 'v1', groups };
 }
 
-function groupPage(name: string): ApiResponse | null {
-  const group = name === '' ? null : groupObject(name);
+function groupPage(name: string, registry: Registry): ApiResponse | null {
+  const group = name === '' ? null : groupObject(name, registry);
   return group === null ? null : json({ kind: 'APIGroup', apiVersion: 'v1', ...group });
 }
 
-function resourceList(group: string, version: string): ApiResponse | null {
-  const found = groupVersions().find((each) => each.group === group && each.version === version);
+function resourceList(group: string, version: string, registry: Registry): ApiResponse | null {
+  const found = registry.groupVersions().find((each) =>
+    each.group === group && each.version === version);
   if (found === undefined) return null;
   const groupVersion = group === '' ? version : `${group}/${version}`;
   return json({
@@ -139,7 +146,7 @@ const legacyReview = ({ name, kind, verbs }: Announced): unknown =>
 // ── groups and kinds, aggregated ─────────────────────────────────────────────────────────────────────────
 
 /** The aggregated form where the client prefers it; null where it wants the legacy one. */
-function aggregated(request: ApiRequest, core: boolean): ApiResponse | Problem | null {
+function aggregated(request: ApiRequest, core: boolean, registry: Registry): ApiResponse | Problem | null {
   for (const { type, parameters } of ranked(request.headers['accept'])) {
     if (!coversJson(type)) continue;
     const as = parameters.get('as'), version = parameters.get('v') ?? '';
@@ -148,13 +155,13 @@ function aggregated(request: ApiRequest, core: boolean): ApiResponse | Problem |
     if (!known || (version !== 'v2' && version !== 'v2beta1')) continue;
     const form = `application/json;g=apidiscovery.k8s.io;v=${version};as=APIGroupDiscoveryList`;
     const headers = { 'content-type': form, 'cache-control': 'public', vary: 'Accept' };
-    return { status: 200, headers, body: JSON.stringify(discoveryList(core, version)) };
+    return { status: 200, headers, body: JSON.stringify(discoveryList(core, version, registry)) };
   }
   return notAcceptable('application/json');
 }
 
-function discoveryList(core: boolean, version: string): unknown {
-  const all = groupVersions().filter(({ group }) => (group === '') === core);
+function discoveryList(core: boolean, version: string, registry: Registry): unknown {
+  const all = registry.groupVersions().filter(({ group }) => (group === '') === core);
   const groups = [...new Set(all.map(({ group }) => group))];
   const items = groups.map((name) => ({
     metadata: { ...name === '' ? {} : { name }, creationTimestamp: null },

@@ -15,6 +15,7 @@ import { flag, parseQuery } from './query.ts';
 import type { Query } from './query.ts';
 import { getObject, listObjects, pinnedRevision } from './read.ts';
 import { deleteCollection, deleteObject } from './remove.ts';
+import { registryOf } from './registry.ts';
 import type { ApiContext, ApiRequest, ApiResponse, ApiResult, Freshness } from './request.ts';
 import { reviewOf } from './review.ts';
 import { route } from './route.ts';
@@ -31,8 +32,8 @@ import type { Writing } from './write.ts';
  * (`resourceVersion=0`), and so are writes that depend on what is there; a create depends on nothing, for
  * `apply` decides.
  */
-export function freshness(request: ApiRequest): Freshness {
-  const found = route(request.path), query = parseQuery(request.query);
+export function freshness(request: ApiRequest, state: State): Freshness {
+  const found = route(request.path, registryOf(state)), query = parseQuery(request.query);
   if (isProblem(found) || found.type !== 'resource' || isProblem(query)) return { type: 'local' };
   const creates = request.method === 'POST' && found.name === '' && found.resource.kind !== 'Binding';
   if (creates) return { type: 'local' };
@@ -60,11 +61,11 @@ const isWatch = (query: Query): boolean => flag(query, 'watch');
 function answer(request: ApiRequest, state: State, context: ApiContext): Answer {
   const query = parseQuery(request.query);
   if (isProblem(query)) return query;
-  const found = route(request.path);
+  const registry = registryOf(state), found = route(request.path, registry);
   if (isProblem(found)) return found;
   if (found.type === 'page') {
-    return discoveryPage(found.parts, request, query, context) ?? openapiPage(found.parts, request)
-      ?? noSuchPath();
+    return discoveryPage(found.parts, request, query, context, registry)
+      ?? openapiPage(found.parts, request, registry) ?? noSuchPath();
   }
   const form = negotiate(request.headers['accept'], query);
   if (isProblem(form)) return form;

@@ -1,28 +1,30 @@
 // OpenAPI documents, made from the schemas of the kinds: what kubectl explains, validates and merges by,
 // and what clients are generated from. One document per group and version (v3), and one for all (v2).
 //
-// What always holds: a document says no more than the schemas do; it is made once, for the schemas never
-// change.
+// What always holds: a document says no more than the schemas do; it is made once for the kinds that it
+// speaks of, and made anew with them.
 // Source: Kubernetes, "OpenAPI V3", and the x-kubernetes-* extensions in "Kubernetes API Concepts".
 
 import { hashText } from '../random.ts';
 import { unreachable } from '../assert.ts';
 import { coversJson, plainJson, ranked, respond } from './output.ts';
 import type { ApiRequest, ApiResponse } from './request.ts';
+import type { GroupVersion, Registry } from './registry.ts';
 import type { Resource, Schema } from './resource.ts';
-import { groupVersions, reviews } from './route.ts';
-import type { GroupVersion } from './route.ts';
+import { reviews } from './route.ts';
 import { methodNotAllowed, notAcceptable } from './status.ts';
 import type { Problem } from './status.ts';
 import { versionInfo } from './version.ts';
 
 /** The page of this path; null where there is none here. */
-export function openapiPage(parts: readonly string[], request: ApiRequest): ApiResponse | Problem | null {
+export function openapiPage(
+  parts: readonly string[], request: ApiRequest, registry: Registry,
+): ApiResponse | Problem | null {
   const [root, generation, ...rest] = parts;
   if (root !== 'openapi') return null;
-  const text = generation === 'v2' && rest.length === 0 ? secondGeneration()
-    : generation === 'v3' && rest.length === 0 ? index()
-      : generation === 'v3' ? documents().get(rest.join('/')) ?? null : null;
+  const text = generation === 'v2' && rest.length === 0 ? secondGeneration(registry)
+    : generation === 'v3' && rest.length === 0 ? index(registry)
+      : generation === 'v3' ? document(registry, rest.join('/')) : null;
   if (text === null) return null;
   if (request.method !== 'GET' && request.method !== 'HEAD') return methodNotAllowed();
   const accepted = ranked(request.headers['accept']);
@@ -39,28 +41,44 @@ function digest(text: string): string {
 
 // ── the documents, made at first use ─────────────────────────────────────────────────────────────────────
 
-let made: { documents: ReadonlyMap<string, string>; index: string; second: string | null } | null = null;
+interface Document { readonly text: string; readonly hash: string }
 
-function make(): NonNullable<typeof made> {
-  const texts = new Map(groupVersions().map((each) =>
-    [pathOf(each).slice(1), JSON.stringify(documentOf(each))] as const));
-  const paths = [...texts].map(([path, text]) =>
-    [path, { serverRelativeURL: `/openapi/v3/${path}?hash=${digest(text)}` }] as const);
-  return { documents: texts, index: JSON.stringify({ paths: Object.fromEntries(paths) }), second: null };
+const documentsMade = new WeakMap<GroupVersion, Document>();
+const indexesMade = new WeakMap<Registry, string>(), secondsMade = new WeakMap<Registry, string>();
+
+/** What of `key` was made before, or is made and kept now. */
+function once<K extends object, V>(kept: WeakMap<K, V>, key: K, make: () => V): V {
+  let value = kept.get(key);
+  if (value === undefined) kept.set(key, value = make());
+  return value;
 }
 
-const documents = (): ReadonlyMap<string, string> => (made ??= make()).documents;
-const index = (): string => (made ??= make()).index;
+const documentText = (each: GroupVersion): Document => once(documentsMade, each, () => {
+  const text = JSON.stringify(documentOf(each));
+  return { text, hash: digest(text) };
+});
 
-function secondGeneration(): string {
-  const all = made ??= make();
+function document(registry: Registry, path: string): string | null {
+  const found = registry.groupVersions().find((each) => pathOf(each).slice(1) === path);
+  return found === undefined ? null : documentText(found).text;
+}
+
+const index = (registry: Registry): string => once(indexesMade, registry, () => {
+  const paths = registry.groupVersions().map((each) => {
+    const path = pathOf(each).slice(1);
+    return [path, { serverRelativeURL: `/openapi/v3/${path}?hash=${documentText(each).hash}` }] as const;
+  });
+  return JSON.stringify({ paths: Object.fromEntries(paths) });
+});
+
+const secondGeneration = (registry: Registry): string => once(secondsMade, registry, () => {
   const together = (of: (each: GroupVersion) => Record<string, unknown>): unknown =>
-    Object.fromEntries(groupVersions().flatMap((each) => Object.entries(of(each))));
-  return all.second ??= JSON.stringify({
+    Object.fromEntries(registry.groupVersions().flatMap((each) => Object.entries(of(each))));
+  return JSON.stringify({
     swagger: '2.0', info, paths: together((each) => pathsOf(each, 2)),
     definitions: together((each) => definitionsOf(each, 2)),
   });
-}
+});
 
 const protobufGiven = 'application/com.github.proto-openapi.spec.v2.v1.0+protobuf';
 const protobufAsked = [protobufGiven, 'application/com.github.proto-openapi.spec.v2@v1.0+protobuf'];

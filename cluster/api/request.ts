@@ -43,7 +43,8 @@ export interface ApiContext {
 }
 
 /**
- * How fresh the state must be before `handle` may be asked. Decided from the request alone by `freshness`.
+ * How fresh the state must be before `handle` may be asked. Decided by `freshness` from the request, and from
+ * which kinds this peer knows of.
  */
 export type Freshness =
   /** Anything local will do (watch, resourceVersion=0, discovery, health). */

@@ -3,8 +3,8 @@
 
 import { resourceName } from '../ids.ts';
 import type { ResourceName } from '../ids.ts';
+import type { Registry } from './registry.ts';
 import type { Resource } from './resource.ts';
-import { findResource, resourceTable } from './resources/index.ts';
 import { badRequest, noSuchPath } from './status.ts';
 import type { Problem } from './status.ts';
 
@@ -33,7 +33,7 @@ export const reviews = [
   { group: 'authorization.k8s.io', resource: 'selfsubjectrulesreviews', kind: 'SelfSubjectRulesReview' },
 ] as const;
 
-export function route(path: string): Route | Problem {
+export function route(path: string, registry: Registry): Route | Problem {
   let parts: string[];
   try {
     parts = path.split('/').filter((part) => part !== '').map(decodeURIComponent);
@@ -42,13 +42,15 @@ export function route(path: string): Route | Problem {
   }
   if (parts.some((part) => part.includes('/') || part.includes('\0'))) return noSuchPath();
   const [root, ...rest] = parts;
-  if (root === 'api' && rest[0] === 'v1' && rest.length > 1) return within('', 'v1', rest.slice(1));
+  if (root === 'api' && rest[0] === 'v1' && rest.length > 1) {
+    return within(registry, '', 'v1', rest.slice(1));
+  }
   if (root === 'apis' && rest.length > 2) {
     const review = reviews.find(({ group, resource }) => group === rest[0] && resource === rest[2]);
     if (review !== undefined && rest[1] === 'v1' && rest.length === 3) {
       return { type: 'review', kind: review.kind };
     }
-    return within(rest[0] ?? '', rest[1] ?? '', rest.slice(2));
+    return within(registry, rest[0] ?? '', rest[1] ?? '', rest.slice(2));
   }
   return { type: 'page', parts };
 }
@@ -61,17 +63,19 @@ export function nameOfResource(resource: Resource): ResourceName {
   return resourceName(`${groupOf(held)}/${held.resource}`);
 }
 
-function within(group: string, version: string, parts: readonly string[]): ResourceRoute | Problem {
+function within(
+  registry: Registry, group: string, version: string, parts: readonly string[],
+): ResourceRoute | Problem {
   // `namespaces/x/pods` is about pods, `namespaces/x/status` about the namespace.
   const [first, second, third] = parts;
   const inside = first === 'namespaces' && second !== undefined && third !== undefined;
-  if (inside && findResource(group, version, third) !== null) {
-    return found(group, version, third, second, parts.slice(3));
+  if (inside && registry.find(group, version, third) !== null) {
+    return found(registry, group, version, third, second, parts.slice(3));
   }
   if (first === undefined) return noSuchPath();
-  const kept: readonly string[] = findResource('', 'v1', 'namespaces')?.subresources ?? [];
+  const kept: readonly string[] = registry.find('', 'v1', 'namespaces')?.subresources ?? [];
   if (inside && !(group === '' && kept.includes(third))) return noSuchPath(unserved(group, version, third));
-  return found(group, version, first, '', parts.slice(1));
+  return found(registry, group, version, first, '', parts.slice(1));
 }
 
 /** `pods/exec`, `jobs.batch/v1`; empty where it could be no kind's name. */
@@ -81,9 +85,10 @@ function unserved(group: string, version: string, plural: string): string {
 }
 
 function found(
-  group: string, version: string, plural: string, namespace: string, rest: readonly string[],
+  registry: Registry, group: string, version: string, plural: string, namespace: string,
+  rest: readonly string[],
 ): ResourceRoute | Problem {
-  const resource = findResource(group, version, plural);
+  const resource = registry.find(group, version, plural);
   const [name = '', subresource = ''] = rest;
   if (resource === null) return noSuchPath(unserved(group, version, plural));
   if (rest.length > 2) return noSuchPath();
@@ -95,20 +100,4 @@ function found(
     return noSuchPath(unserved(group, version, `${plural}/${subresource}`));
   }
   return { type: 'resource', resource, resourceName: nameOfResource(resource), namespace, name, subresource };
-}
-
-export interface GroupVersion {
-  readonly group: string;
-  readonly version: string;
-  readonly kinds: readonly Resource[];
-}
-
-/** Kinds by group and version, the core group first, then by name: the order of discovery. */
-export function groupVersions(): readonly GroupVersion[] {
-  const names = [...resourceTable, ...reviews.map(({ group }) => ({ group, version: 'v1' }))];
-  return [...new Set(names.map(({ group, version }) => `${group}/${version}`))].sort().map((name) => {
-    const [group = '', version = ''] = name.split('/');
-    const kinds = resourceTable.filter((each) => each.group === group && each.version === version);
-    return { group, version, kinds: [...kinds].sort((a, b) => (a.resource < b.resource ? -1 : 1)) };
-  });
 }

@@ -81,7 +81,9 @@ function keyed(resource: ResourceName, object: KubeObject): Keyed {
   return { key: objectKey(resource, object.metadata.namespace ?? '', object.metadata.name), object };
 }
 
-const storedResources = (state: State): readonly ResourceName[] => [...mutable(state).shelves.keys()].sort();
+/** Of everything that was ever stored, sorted; some may be empty by now. */
+export const storedResources = (state: State): readonly ResourceName[] =>
+  [...mutable(state).shelves.keys()].sort();
 
 export const lastRevision = (state: State): Revision => state.revision;
 

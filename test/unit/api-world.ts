@@ -70,7 +70,7 @@ export function createApiWorld(): ApiWorld {
       query: given.query ?? '', headers: given.headers ?? {}, body: given.body ?? null,
       user: { name: 'kubernetes-admin', groups: ['system:masters', 'system:authenticated'] },
     };
-    freshness(request);
+    freshness(request, state);
     for (let attempt = 1; attempt <= attemptsMax; attempt++) {
       const result = handle(request, state, context());
       if (result.type === 'response') return { ...result, changed: 0 };
