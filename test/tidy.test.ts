@@ -10,7 +10,7 @@ import * as assert from 'uvu/assert';
 interface Source { readonly path: string; readonly text: string; readonly code: string;
   readonly imports: readonly string[] }
 
-const folders = ['cluster', 'actors', 'runtime', 'sim', 'test', 'bench'];
+const folders = ['cluster', 'actors', 'runtime', 'sim', 'test', 'bench', 'tools'];
 const sources: readonly Source[] = folders.flatMap((folder) =>
   globSync(`${folder}/**/*.ts`)).sort().map(read);
 const core = sources.filter((source) => /^(cluster|actors)\//.test(source.path));
@@ -23,6 +23,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   sim: ['cluster', 'actors', 'sim'],
   test: ['cluster', 'actors', 'runtime', 'sim', 'test', 'bench'],
   bench: ['cluster', 'actors', 'runtime', 'sim', 'test', 'bench'],
+  tools: ['cluster', 'tools'],
 };
 
 /** Packages without a door to the world, by folder of the core. */
@@ -33,6 +34,7 @@ const purePackages: Readonly<Record<string, readonly string[]>> = {
 
 /** Files that are started, not imported. */
 const entries = [/^runtime\/cli\/shoal\.ts$/, /^sim\/main\.ts$/, /^bench\/main\.ts$/, /^test\/run\.ts$/,
+  /^tools\/\w+\/main\.ts$/,
   /^sim\/mutants\/(hook|worker)\.ts$/,
   /^sim\/page\/client\/main\.ts$/,
   /\.test\.ts$/];
