@@ -123,9 +123,13 @@ export function createWorld(plan: FaultPlan, options: WorldOptions = {}): World 
     if (event.type === 'message') checker.heard(to.id, event.from, event.frame);
     to.fuse.begin();
     guarded(to, () => life.peer.deliver(event));
-    if (to.fuse.blown) return burnt(to);
+    const observed = { id: to.id, name: to.name, log: life.peer.log, state: life.peer.state };
+    if (to.fuse.blown) {
+      checker.died(observed);
+      return burnt(to);
+    }
     if (life.stopped !== null) return stoppedItself(to, life, life.stopped);
-    checker.after({ id: to.id, name: to.name, log: () => life.peer.log(), state: () => life.peer.state() });
+    checker.after(observed);
     if (!spoiled && heap.nowMs() >= spoilAtMs && to.number === 1) spoiled = spoilState(life.peer.state());
   }
 

@@ -70,6 +70,11 @@ export interface Checker {
   noted(note: Note): void;
   /** The peer has handled an event. */
   after(peer: Observed): void;
+  /**
+   * The peer died within an event. What it had committed by then it may have told clients of; all else that
+   * it had come to would be known to itself alone.
+   */
+  died(peer: Observed): void;
 }
 
 interface Seen {
@@ -299,6 +304,10 @@ export function createChecker(
       before.revision = state.revision;
       before.voters = now.voters;
       before.members = now.members;
+    },
+    died(peer) {
+      const { revision } = peer.state(), { voters } = present(seen.get(peer.id), peer.name);
+      if (revision > history.applied()) commit(peer, peer.log(), voters, revision);
     },
   };
 }
