@@ -2,18 +2,18 @@
 // they can be refused, warned of or dropped, as the client asked (`fieldValidation`).
 //
 // What always holds: what comes out holds only fields that the schema knows; a field that is null is one that
-// is not there, and so is an empty list or map that the schema does not require: Kubernetes, too, leaves
-// those out.
+// is not there, and so is an empty list or map, but where Go writes those too; a time is in UTC, with as many
+// digits as Kubernetes gives it.
 // Source: Kubernetes, "Field validation"; the wording is that of its Go decoder.
 
 import { unreachable } from '../assert.ts';
 import { limits } from '../limits.ts';
 import { isObject } from './body.ts';
 import type { Json, JsonObject, ParsedBody } from './body.ts';
-import type { Schema } from './resource.ts';
+import type { ObjectSchema, Schema } from './resource.ts';
 import { badRequest } from './status.ts';
 import type { Problem } from './status.ts';
-import { parseTime } from './time.ts';
+import { canonicalTime } from './time.ts';
 
 export type FieldValidation = 'Strict' | 'Warn' | 'Ignore';
 
@@ -56,7 +56,7 @@ function check(value: Json, schema: Schema, owner: string, checking: Checking): 
     case 'string': return typeof value === 'string' ? value : mistyped(value, 'string', owner, checking);
     case 'boolean': return typeof value === 'boolean' ? value : mistyped(value, 'bool', owner, checking);
     // Minus zero is zero, and must not be told from it.
-    case 'integer': return isInteger(value) ? value + 0 : mistyped(value, 'int32', owner, checking);
+    case 'integer': return checkInteger(value, schema.bits ?? 64, owner, checking);
     case 'number':
       return typeof value === 'number' ? value + 0 : mistyped(value, 'float64', owner, checking);
     case 'quantity':
@@ -65,7 +65,7 @@ function check(value: Json, schema: Schema, owner: string, checking: Checking): 
     case 'int-or-string':
       if (typeof value === 'string') return value;
       return isInteger(value) ? value + 0 : mistyped(value, 'intstr.IntOrString', owner, checking);
-    case 'time': return checkTime(value, owner, checking);
+    case 'time': return checkTime(value, schema.micro === true, owner, checking);
     case 'bytes':
       if (typeof value !== 'string') return mistyped(value, '[]uint8', owner, checking);
       return isBase64(value) ? value : fails('illegal base64 data', owner, checking);
@@ -104,7 +104,7 @@ function checkMap(value: Json, of: Schema, owner: string, checking: Checking): J
 }
 
 function checkObject(
-  value: Json, schema: Extract<Schema, { type: 'object' }>, owner: string, checking: Checking,
+  value: Json, schema: ObjectSchema, owner: string, checking: Checking,
 ): Json | undefined {
   if (!isObject(value)) return mistyped(value, goType(schema), owner, checking);
   const fields: Record<string, Json> = {}, self = schema.name?.split('.').at(-1) ?? owner;
@@ -115,8 +115,8 @@ function checkObject(
       if (checking.unknown.length < limits.complaintsMax) checking.unknown.push(pathOf(checking, true));
     } else {
       const field = check(value[name] ?? null, known, self, checking);
-      const needed = schema.required?.includes(name) === true;
-      if (field !== undefined && (needed || !isEmptyCollection(field, known))) fields[name] = field;
+      const kept = schema.kept?.includes(name) === true;
+      if (field !== undefined && (kept || !isEmptyCollection(field, known))) fields[name] = field;
     }
     checking.path.pop();
     if (checking.error !== null) return undefined;
@@ -141,17 +141,26 @@ function zeroOf(schema: Schema): Json {
   }
 }
 
-function checkTime(value: Json, owner: string, checking: Checking): Json | undefined {
+function checkInteger(value: Json, bits: 32 | 64, owner: string, checking: Checking): Json | undefined {
+  const type = `int${bits}`;
+  if (!isInteger(value)) return mistyped(value, type, owner, checking);
+  if (bits === 64 || (value >= -0x8000_0000 && value <= 0x7fff_ffff)) return value + 0;
+  return mistyped(value, type, owner, checking, `number ${value}`);
+}
+
+function checkTime(value: Json, micro: boolean, owner: string, checking: Checking): Json | undefined {
   if (typeof value !== 'string') return mistyped(value, 'time.Time', owner, checking);
-  const shaped = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)$/.test(value);
-  if (shaped && parseTime(value) !== null) return value;
+  const time = canonicalTime(value, micro);
+  if (time !== null) return time;
   const layout = '"2006-01-02T15:04:05Z07:00"';
   return fails(`parsing time ${JSON.stringify(value)} as ${layout}: it is no such time`, owner, checking);
 }
 
-function mistyped(value: Json, type: string, owner: string, checking: Checking): undefined {
+function mistyped(
+  value: Json, type: string, owner: string, checking: Checking, what = jsonType(value),
+): undefined {
   const path = pathOf(checking, false), field = path === '' ? 'value' : `struct field ${owner}.${path}`;
-  checking.error ??= `cannot unmarshal ${jsonType(value)} into Go ${field} of type ${type}`;
+  checking.error ??= `cannot unmarshal ${what} into Go ${field} of type ${type}`;
   return undefined;
 }
 
@@ -181,11 +190,11 @@ function goType(schema: Schema): string {
   switch (schema.type) {
     case 'object': return schema.name?.split('.').slice(-2).join('.') ?? 'struct';
     case 'boolean': return 'bool';
-    case 'integer': return 'int32';
+    case 'integer': return `int${schema.bits ?? 64}`;
     case 'number': return 'float64';
     case 'quantity': return 'resource.Quantity';
     case 'int-or-string': return 'intstr.IntOrString';
-    case 'time': return 'v1.Time';
+    case 'time': return schema.micro === true ? 'v1.MicroTime' : 'v1.Time';
     case 'bytes': return '[]uint8';
     case 'list': return `[]${goType(schema.of)}`;
     case 'map': return `map[string]${goType(schema.of)}`;

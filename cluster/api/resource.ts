@@ -9,14 +9,19 @@ import type { KubeObject, StatusCause } from './types.ts';
  * strategic merge, server-side apply, protobuf and OpenAPI.
  */
 export type Schema =
-  | { readonly type: 'string' | 'boolean' | 'integer' | 'number' | 'quantity' | 'int-or-string' | 'time'
-    | 'bytes' | 'any' }
+  | { readonly type: 'string' | 'boolean' | 'number' | 'quantity' | 'int-or-string' | 'bytes' | 'any' }
+  /** Whole seconds, or `micro`: with six digits after them. */
+  | { readonly type: 'time'; readonly micro?: boolean }
+  /** Whole numbers; without `bits`, of any size that JSON keeps exact. */
+  | { readonly type: 'integer'; readonly bits?: 32 | 64 }
   | ObjectSchema | MapSchema | ListSchema;
 
 export interface ObjectSchema {
   readonly type: 'object';
   readonly fields: Readonly<Record<string, Schema>>;
   readonly required?: readonly string[];
+  /** Lists and maps that are shown even when they are empty; others count as not there then. */
+  readonly kept?: readonly string[];
   /** OpenAPI definition name, e.g. `io.k8s.api.core.v1.PodSpec`. */
   readonly name?: string;
   /** `replace`: strategic merge replaces the whole. `retainKeys` as in Deployment strategy. */

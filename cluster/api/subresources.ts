@@ -7,11 +7,12 @@ import { get } from '../state/query.ts';
 import { isObject, parseBody } from './body.ts';
 import type { Json, JsonObject } from './body.ts';
 import { conform } from './decode.ts';
+import { schemaOf } from './kinds/schema.ts';
 import { metadataOf, withGeneration } from './metadata.ts';
 import { expectSame, resources } from './objects.ts';
 import { objectText, respond } from './output.ts';
 import type { ApiResponse, ApiResult } from './request.ts';
-import type { Resource, Schema } from './resource.ts';
+import type { Resource } from './resource.ts';
 import { ageColumn, count, nameColumn } from './resources/columns.ts';
 import { findResource } from './resources/index.ts';
 import {
@@ -27,15 +28,7 @@ import type { Writing } from './write.ts';
 
 // ── scale ────────────────────────────────────────────────────────────────────────────────────────────────
 
-const text: Schema = { type: 'string' }, whole: Schema = { type: 'integer' };
-const scaleSchema: Schema = {
-  type: 'object',
-  fields: {
-    apiVersion: text, kind: text, metadata: { type: 'any' },
-    spec: { type: 'object', fields: { replicas: whole } },
-    status: { type: 'object', fields: { replicas: whole, selector: text } },
-  },
-};
+const scaleSchema = schemaOf('io.k8s.api.autoscaling.v1.Scale');
 
 type Scale = KubeObject & { readonly spec: { replicas: number }; readonly status: { replicas: number } };
 

@@ -1,8 +1,22 @@
-// Times as Kubernetes writes them: RFC 3339, UTC, whole seconds.
+// Times as Kubernetes writes them: RFC 3339, UTC, whole seconds, or microseconds in a field for them.
 
 /** `2026-11-24T08:00:00Z` for a wall-clock time in milliseconds. */
 export function rfc3339(wallMs: number): string {
   return new Date(Math.floor(wallMs / 1000) * 1000).toISOString().replace('.000Z', 'Z');
+}
+
+/**
+ * The time as Kubernetes gives it back: in UTC, with whole seconds or (`micro`) with six digits after them;
+ * what is finer is cut off. Null for what is no RFC 3339 time.
+ */
+export function canonicalTime(text: string, micro: boolean): string | null {
+  const [, whole, fraction = '', zone] =
+    /^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(Z|[+-]\d\d:\d\d)$/.exec(text) ?? [];
+  const ms = whole === undefined ? null : parseTime(`${whole}${zone ?? ''}`);
+  // Of the years 0 to 9999, as in the text; an offset can lead out of them.
+  if (ms === null || ms < -62_167_219_200_000 || ms > 253_402_300_799_000) return null;
+  const seconds = rfc3339(ms);
+  return micro ? seconds.replace('Z', `.${fraction.slice(0, 6).padEnd(6, '0')}Z`) : seconds;
 }
 
 /** Milliseconds since 1970, or null for what is no time. Fractions of a second are kept. */

@@ -4,9 +4,6 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { stringify } from 'yaml';
-import { resourceTable } from '../../cluster/api/resources/index.ts';
-import type { Schema } from '../../cluster/api/resource.ts';
-import { fieldNumbers } from '../../cluster/api/protobuf/numbers.ts';
 import { isProtobufRefusal, readProtobuf } from '../../cluster/api/protobuf/read.ts';
 import { createRandom } from '../../cluster/random.ts';
 import { transcripts } from '../transcript.ts';
@@ -39,33 +36,6 @@ test('a field that we have no name for is refused where it has a value', () => {
   assert.ok(isProtobufRefusal(cut) && cut.refused.includes('goes beyond the end'));
   const wrongType = readProtobuf(body([0x20, 0x01, 0x22, 0x00]));
   assert.ok(isProtobufRefusal(wrongType) && wrongType.refused.includes('wire type'));
-});
-
-test('every message that a schema needs has its numbers, each field once', () => {
-  // Newer than the release whose numbers the table holds; they can be sent as JSON.
-  const unnumbered = [
-    'FileKeySelector', 'ContainerRestartRule', 'ContainerRestartRuleOnExitCodes', 'PodSchedulingGroup',
-    'VolumeStatus', 'ImageVolumeStatus', 'PodExtendedResourceClaimStatus', 'ContainerExtendedResourceRequest',
-    'NodeAllocatableResourceClaimStatus',
-  ];
-  const seen = new Set<string>();
-  const visit = (schema: Schema): void => {
-    if (schema.type === 'list' || schema.type === 'map') return visit(schema.of);
-    if (schema.type !== 'object') return;
-    const name = schema.name?.split('.').at(-1) ?? '';
-    if (seen.has(name)) return;
-    seen.add(name);
-    if (!unnumbered.includes(name)) {
-      const numbers = fieldNumbers(name);
-      assert.ok(numbers !== null, `numbers of ${name}`);
-      const names = [...numbers?.values() ?? []].filter((field) => !field.startsWith('*'));
-      assert.is(new Set(names).size, names.length, name);
-      for (const field of names) assert.ok(Object.hasOwn(schema.fields, field), `${name}.${field}`);
-    }
-    for (const field of Object.values(schema.fields)) visit(field);
-  };
-  for (const { schema } of resourceTable) visit(schema);
-  assert.ok(seen.size > 100);
 });
 
 test('damaged bodies are refused or read, and never throw', () => {

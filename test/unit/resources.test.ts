@@ -187,6 +187,8 @@ test('lists that strategic merge joins by key, and those joined as sets', () => 
     'Container.env name', 'Container.ports containerPort', 'Container.volumeDevices devicePath',
     'Container.volumeMounts mountPath', 'ContainerStatus.allocatedResourcesStatus name',
     'ContainerStatus.volumeMounts mountPath', 'DeploymentStatus.conditions type',
+    'EphemeralContainer.env name', 'EphemeralContainer.ports containerPort',
+    'EphemeralContainer.volumeDevices devicePath', 'EphemeralContainer.volumeMounts mountPath',
     'NamespaceStatus.conditions type', 'NodeSpec.podCIDRs set', 'NodeStatus.addresses type',
     'NodeStatus.conditions type', 'ObjectMeta.finalizers set', 'ObjectMeta.ownerReferences uid',
     'PodSpec.containers name', 'PodSpec.ephemeralContainers name', 'PodSpec.hostAliases ip',

@@ -101,7 +101,7 @@ function clientType(type: string): RegExp {
       : new RegExp(`^Array<${of}>`);
   }
   switch (plain) {
-    case 'string': case 'duration': case 'quantity': return /^string /;
+    case 'string': case 'quantity': return /^string /;
     case 'bool': return /^boolean /;
     case 'int32': return /^number int32$/;
     case 'int64': return /^number int64$/;

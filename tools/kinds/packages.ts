@@ -68,7 +68,6 @@ export const tableSources: readonly TableSource[] = [
 export const scalars: Readonly<Record<string, string>> = {
   'k8s.io/apimachinery/pkg/apis/meta/v1.Time': 'time',
   'k8s.io/apimachinery/pkg/apis/meta/v1.MicroTime': 'micro-time',
-  'k8s.io/apimachinery/pkg/apis/meta/v1.Duration': 'duration',
   'k8s.io/apimachinery/pkg/api/resource.Quantity': 'quantity',
   'k8s.io/apimachinery/pkg/util/intstr.IntOrString': 'int-or-string',
   'k8s.io/apimachinery/pkg/types.UID': 'string',

@@ -6,7 +6,7 @@
 
 import { assert, unreachable } from '../../assert.ts';
 import type { ListSchema, ObjectSchema, Schema } from '../resource.ts';
-import { definitionOf } from './table.ts';
+import { definitionName, definitionOf } from './table.ts';
 import type { Definition, Field, FieldType, Scalar } from './table.ts';
 
 /**
@@ -23,16 +23,27 @@ export function schemaOf(name: string): ObjectSchema {
   return schema;
 }
 
+/** The schema of a kind of a stable group. */
+export function schemaOfKind(group: string, version: string, kind: string): ObjectSchema {
+  const name = definitionName(group, version, kind);
+  assert(name !== null, `the tables of the kinds have ${kind} in ${group} ${version}`);
+  return schemaOf(name);
+}
+
 const made = new Map<string, ObjectSchema>();
 
 function objectOf(definition: Definition): ObjectSchema {
   const { name, atomic } = definition;
-  const required = flat(definition).filter((field) => field.required).map((field) => field.name).sort();
+  const all = flat(definition);
+  const namesOf = (list: readonly Field[]): string[] => list.map((field) => field.name);
+  const required = namesOf(all.filter((field) => field.required)).sort();
+  const kept = namesOf(all.filter(({ always, type }) => always && (type.is === 'list' || type.is === 'map')));
   let fields: Readonly<Record<string, Schema>> | null = null;
   return {
     type: 'object', name,
     get fields() { return fields ??= fieldsOf(definition); },
     ...(required.length === 0 ? {} : { required }),
+    ...(kept.length === 0 ? {} : { kept }),
     ...(atomic ? { atomic } : {}),
   };
 }
@@ -71,6 +82,7 @@ function schemaOfField(field: Field): Schema {
         type: 'object', get fields() { return schema.fields; },
         ...(schema.name === undefined ? {} : { name: schema.name }),
         ...(schema.required === undefined ? {} : { required: schema.required }),
+        ...(schema.kept === undefined ? {} : { kept: schema.kept }),
         ...(strategy === null ? {} : { patch: strategy }),
         ...(owned === 'atomic' || schema.atomic === true ? { atomic: true } : {}),
       };
@@ -102,8 +114,9 @@ function schemaOfType(type: FieldType): Schema {
 
 const anything: Schema = { type: 'any' };
 const scalarSchemas: Readonly<Record<Scalar, Schema>> = {
-  string: text, bool: { type: 'boolean' }, int32: { type: 'integer' }, int64: { type: 'integer' },
+  string: text, bool: { type: 'boolean' },
+  int32: { type: 'integer', bits: 32 }, int64: { type: 'integer', bits: 64 },
   double: { type: 'number' }, bytes: { type: 'bytes' }, time: { type: 'time' },
-  'micro-time': { type: 'time' }, duration: text, quantity: { type: 'quantity' },
+  'micro-time': { type: 'time', micro: true }, quantity: { type: 'quantity' },
   'int-or-string': { type: 'int-or-string' }, any: anything,
 };

@@ -20,7 +20,7 @@ import type { Json } from '../body.ts';
 import { files } from './files.ts';
 
 export type Scalar = 'string' | 'bool' | 'int32' | 'int64' | 'double' | 'bytes' | 'time' | 'micro-time'
-  | 'duration' | 'quantity' | 'int-or-string' | 'any';
+  | 'quantity' | 'int-or-string' | 'any';
 
 export type FieldType =
   | { readonly is: 'scalar'; readonly scalar: Scalar; readonly pointer: boolean }
@@ -136,7 +136,7 @@ function fieldOf(text: string, prefix: string): Field {
 }
 
 const scalars: readonly string[] = [
-  'string', 'bool', 'int32', 'int64', 'double', 'bytes', 'time', 'micro-time', 'duration', 'quantity',
+  'string', 'bool', 'int32', 'int64', 'double', 'bytes', 'time', 'micro-time', 'quantity',
   'int-or-string', 'any',
 ] satisfies readonly Scalar[];
 

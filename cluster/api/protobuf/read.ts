@@ -1,17 +1,22 @@
 // Kubernetes' protobuf encoding, as far as an API server must read it: clients written in Go, kubectl's
-// `create` among them, send it unasked. It is read against the schemas of the kinds and comes out as the JSON
-// that the same object would have. Answers are never in it: every client that sends it takes JSON as well.
+// `create` among them, send it unasked. It is read by the tables of all kinds and comes out as the JSON that
+// the same object would have. Answers are never in it: every client that sends it takes JSON as well.
 //
 // What always holds: bytes that make no sense are refused, and so is a field with a value but no name here.
-// Source: Kubernetes API Concepts, "Protobuf encoding"; the wire format of Protocol Buffers.
+// Source: Kubernetes API Concepts, "Protobuf encoding"; the Go types' own JSON encodings.
 
 import { unreachable } from '../../assert.ts';
+import { limits } from '../../limits.ts';
 import type { Json, JsonObject } from '../body.ts';
-import type { Schema } from '../resource.ts';
-import { resourceByKind } from '../resources/index.ts';
-import { reviews } from '../route.ts';
+import { parseJson } from '../json.ts';
+import { definitionName, definitionOf } from '../kinds/table.ts';
+import type { Definition, Field, FieldType, Scalar } from '../kinds/table.ts';
+import { isProblem } from '../status.ts';
 import { rfc3339 } from '../time.ts';
-import { fieldNumbers, zeroMatters } from './numbers.ts';
+import {
+  bytesOf, doubleOf, fieldsOf, isZero, Malformed, packed, part, textOf, varintOf, wholeNumber,
+} from './wire.ts';
+import type { WireField } from './wire.ts';
 
 export const protobufType = 'application/vnd.kubernetes.protobuf';
 
@@ -25,228 +30,212 @@ export function isProtobufRefusal(value: Json | ProtobufRefusal): value is Proto
 /** The object in the envelope: `k8s\0`, then its version and kind, then its message. */
 export function readProtobuf(body: Uint8Array): Json | ProtobufRefusal {
   try {
-    if (body.length < 4 || !magic.every((byte, at) => body[at] === byte)) {
-      throw new Malformed('the body does not begin as a protobuf object does');
-    }
-    const { type, raw } = envelope(body.subarray(4));
-    const schema = schemaFor(type);
-    if (schema === null) return { refused: `no message for ${type.kind}`, unknownKind: true };
-    return { ...type, ...readMessage(raw, schema, type.kind) };
+    return readObject(body, 0);
   } catch (error) {
+    if (error instanceof UnknownKind) return { refused: error.message, unknownKind: true };
     if (error instanceof Malformed) return { refused: `protobuf: ${error.message}`, unknownKind: false };
     throw error;
   }
 }
 
-/** Bytes that make no sense; caught above, so that every level need not pass it up by hand. */
-class Malformed extends Error {}
+class UnknownKind extends Error {}
 
 const magic = [0x6b, 0x38, 0x73, 0x00];
+const isEnveloped = (body: Uint8Array): boolean => magic.every((byte, at) => body[at] === byte);
 
-interface TypeMeta { readonly apiVersion: string; readonly kind: string }
+function readObject(body: Uint8Array, depth: number): JsonObject {
+  if (!isEnveloped(body)) throw new Malformed('the body does not begin as a protobuf object does');
+  const envelope = body.subarray(magic.length), typeMeta = bytesOf(envelope, 1);
+  const apiVersion = textOf(bytesOf(typeMeta, 1)), kind = textOf(bytesOf(typeMeta, 2));
+  const definition = definitionOfKind(apiVersion, kind);
+  if (definition === null) throw new UnknownKind(`no message for ${kind}`);
+  return { apiVersion, kind, ...readMessage(bytesOf(envelope, 2), definition, depth) };
+}
 
-function envelope(bytes: Uint8Array): { type: TypeMeta; raw: Uint8Array } {
-  let apiVersion = '', kind = '', raw = new Uint8Array(0);
-  for (const field of fieldsOf(bytes)) {
-    if (field.number === 2) raw = field.bytes.slice();
-    if (field.number !== 1) continue;
-    for (const part of fieldsOf(field.bytes)) {
-      if (part.number === 1) apiVersion = textOf(part.bytes);
-      if (part.number === 2) kind = textOf(part.bytes);
-    }
+/** Of these every group and version has its own, which is the same. */
+const inEveryGroup = [
+  'CreateOptions', 'DeleteOptions', 'GetOptions', 'ListOptions', 'PatchOptions', 'UpdateOptions',
+  'WatchEvent',
+];
+
+function definitionOfKind(apiVersion: string, kind: string): Definition | null {
+  const cut = apiVersion.indexOf('/'), group = cut < 0 ? '' : apiVersion.slice(0, cut);
+  const name = inEveryGroup.includes(kind) || group === 'meta.k8s.io' ? definitionName('', 'v1', kind)
+    : definitionName(group, apiVersion.slice(cut + 1), kind);
+  return name === null ? null : definitionOf(name);
+}
+
+// ── messages against definitions ─────────────────────────────────────────────────────────────────────────
+
+function readMessage(bytes: Uint8Array, definition: Definition, depth: number): JsonObject {
+  if (depth > limits.bodyDepthMax) {
+    throw new Malformed(`it is nested deeper than ${limits.bodyDepthMax} levels`);
   }
-  return { type: { apiVersion, kind }, raw };
-}
-
-type ObjectSchema = Extract<Schema, { type: 'object' }>;
-
-const flag: Schema = { type: 'boolean' }, text: Schema = { type: 'string' };
-const deleteOptions: ObjectSchema = {
-  type: 'object', name: 'DeleteOptions',
-  fields: {
-    gracePeriodSeconds: { type: 'integer' }, orphanDependents: flag, propagationPolicy: text,
-    preconditions: { type: 'object', name: 'Preconditions', fields: { uid: text, resourceVersion: text } },
-    dryRun: { type: 'list', of: text }, ignoreStoreReadErrorWithClusterBreakingPotential: flag,
-  },
-};
-/** Nothing that a review asks changes its answer, so none of it is read. */
-const unread: ObjectSchema = { type: 'object', name: 'unread', fields: {} };
-
-function schemaFor({ apiVersion, kind }: TypeMeta): ObjectSchema | null {
-  if (kind === 'DeleteOptions') return deleteOptions;
-  if (reviews.some((review) => review.kind === kind && apiVersion === `${review.group}/v1`)) return unread;
-  const schema = resourceByKind(apiVersion, kind)?.schema;
-  return schema?.type === 'object' ? schema : null;
-}
-
-// ── messages against schemas ─────────────────────────────────────────────────────────────────────────────
-
-function readMessage(bytes: Uint8Array, schema: ObjectSchema, message: string): JsonObject {
   const found: Record<string, Json> = {};
-  if (schema !== unread) readInto(found, bytes, schema, message);
+  readInto(found, bytes, definition, depth);
   return found;
 }
 
 function readInto(
-  found: Record<string, Json>, bytes: Uint8Array, schema: ObjectSchema, message: string,
+  found: Record<string, Json>, bytes: Uint8Array, definition: Definition, depth: number,
 ): void {
-  const numbers = fieldNumbers(message);
-  if (numbers === null) throw new Malformed(`the fields of ${message} are not known in protobuf`);
-  for (const field of fieldsOf(bytes)) {
-    const name = numbers.get(field.number);
-    if (name?.startsWith('*') === true) {
-      readInto(found, field.bytes, schema, name.slice(1));
-      continue;
-    }
-    const type = name !== undefined && Object.hasOwn(schema.fields, name) ? schema.fields[name] : undefined;
-    if (name === undefined || type === undefined) {
+  const numbers = numbersOf(definition);
+  for (const wire of fieldsOf(bytes)) {
+    const field = numbers.get(wire.number);
+    if (field === undefined) {
       // Go writes zeros, too: only what has a value would be lost.
-      if (isZero(field)) continue;
-      throw new Malformed(`field ${field.number} of ${message} is not supported in protobuf; send JSON`);
+      if (isZero(wire)) continue;
+      const of = `field ${wire.number} of ${definition.type}`;
+      throw new Malformed(`${of} is not supported in protobuf; send JSON`);
     }
-    add(found, name, field, type);
+    if (field.name === '...') readInto(found, messageBytes(wire), definitionOfType(field.type), depth + 1);
+    else add(found, field, wire, depth);
   }
 }
 
-function add(found: Record<string, Json>, name: string, field: Field, type: Schema): void {
-  if (type.type === 'list') {
-    const list = (found[name] ?? []) as Json[];
-    for (const one of unpacked(field, type.of)) list.push(readValue(one, type.of, name));
-    found[name] = list;
-  } else if (type.type === 'map') {
-    const map = (found[name] ?? {}) as Record<string, Json>;
-    const [key, value] = readEntry(field.bytes, type.of);
+const numbersMade = new Map<string, ReadonlyMap<number, Field>>();
+
+function numbersOf(definition: Definition): ReadonlyMap<number, Field> {
+  const known = numbersMade.get(definition.name);
+  if (known !== undefined) return known;
+  const numbers = new Map(definition.fields.flatMap((field) =>
+    field.number === null ? [] : [[field.number, field] as const]));
+  numbersMade.set(definition.name, numbers);
+  return numbers;
+}
+
+function definitionOfType(type: FieldType): Definition {
+  const definition = type.is === 'definition' ? definitionOf(type.name) : null;
+  if (definition === null) throw new Malformed('a message has no definition');
+  return definition;
+}
+
+function add(found: Record<string, Json>, field: Field, wire: WireField, depth: number): void {
+  const { name, type } = field;
+  if (type.is === 'list') {
+    const list = (found[name] ??= []) as Json[];
+    addItems(list, type.of, wire, depth);
+  } else if (type.is === 'map') {
+    const map = (found[name] ??= {}) as Record<string, Json>;
+    const [key, value] = readEntry(messageBytes(wire), type.of, depth);
     if (key === '__proto__') throw new Malformed('a key named "__proto__" is not supported');
     map[key] = value;
-    found[name] = map;
   } else {
-    const value = readValue(field, type, name);
-    const isZeroValue = value === 0 || value === false || value === '';
-    if (value !== null && (!isZeroValue || (value !== '' && zeroMatters.has(name)))) found[name] = value;
+    const value = readValue(wire, type, depth);
+    if (value !== null && !isUnset(value, field)) found[name] = value;
   }
 }
 
-function readEntry(bytes: Uint8Array, of: Schema): [string, Json] {
-  let key = '', value: Json = of.type === 'string' || of.type === 'bytes' || of.type === 'quantity' ? '' : {};
-  for (const field of fieldsOf(bytes)) {
-    if (field.number === 1) key = textOf(field.bytes);
-    if (field.number === 2) value = readValue(field, of, key);
-  }
-  return [key, value];
+/** Go sends zeros, too; they mean something behind a pointer, or where its JSON shows them. */
+function isUnset(value: Json, { type, always }: Field): boolean {
+  if (always || type.is !== 'scalar' || type.pointer) return false;
+  return value === 0 || value === false || value === '';
 }
 
 /** A list of numbers may come as one field that holds them all. */
-function* unpacked(field: Field, of: Schema): Generator<Field> {
-  if (of.type !== 'integer' || field.wire !== 2) {
-    yield field;
-    return;
-  }
-  const cursor = { at: 0 };
-  while (cursor.at < field.bytes.length) {
-    yield { number: field.number, wire: 0, varint: readVarint(field.bytes, cursor), bytes: nothing };
-  }
+function addItems(list: Json[], of: FieldType, wire: WireField, depth: number): void {
+  const isNumber = of.is === 'scalar' && (of.scalar === 'int32' || of.scalar === 'int64');
+  if (isNumber && wire.wire === 2) for (const varint of packed(wire.bytes)) list.push(wholeNumber(varint));
+  else list.push(readValue(wire, of, depth));
 }
 
-/** Null for what stands for nothing: a time that is zero. */
-function readValue(field: Field, type: Schema, name: string): Json {
-  const wanted = type.type === 'integer' || type.type === 'boolean' ? 0 : 2;
-  if (field.wire !== wanted) throw new Malformed(`field ${field.number} has wire type ${field.wire}`);
-  switch (type.type) {
-    case 'string': return textOf(field.bytes);
-    case 'boolean': return field.varint !== 0n;
-    case 'integer': return wholeNumber(field.varint);
-    case 'bytes': return base64Of(field.bytes);
-    case 'quantity': return textOf(part(field.bytes, 1)?.bytes ?? nothing);
-    case 'int-or-string':
-      return (part(field.bytes, 1)?.varint ?? 0n) === 0n ? wholeNumber(part(field.bytes, 2)?.varint ?? 0n)
-        : textOf(part(field.bytes, 3)?.bytes ?? nothing);
-    case 'time': return timeOf(field.bytes);
-    case 'object': return readMessage(field.bytes, type, type.name?.split('.').at(-1) ?? '');
-    // Without a schema the numbers of the fields have no names. Nobody reads `managedFields`.
-    case 'any':
-      if (field.bytes.length === 0 || name === 'fieldsV1') return {};
-      throw new Malformed(`${name} is not supported in protobuf; send JSON`);
-    // No kind has such a field.
-    case 'number': case 'list': case 'map':
-      throw new Malformed(`${name} is not supported in protobuf; send JSON`);
+function readEntry(bytes: Uint8Array, of: FieldType, depth: number): [string, Json] {
+  const value = part(bytes, 2);
+  return [textOf(bytesOf(bytes, 1)), value === null ? zeroOf(of) : readValue(value, of, depth)];
+}
+
+function zeroOf(type: FieldType): Json {
+  switch (type.is) {
+    case 'list': case 'wrapped': return [];
+    case 'scalar': return type.scalar === 'quantity' ? '0' : '';
+    case 'map': case 'definition': return {};
     default: return unreachable(type);
   }
 }
 
-function timeOf(bytes: Uint8Array): Json {
-  const seconds = wholeNumber(part(bytes, 1)?.varint ?? 0n);
-  const nanos = wholeNumber(part(bytes, 2)?.varint ?? 0n);
+function messageBytes({ number, wire, bytes }: WireField): Uint8Array {
+  if (wire !== 2) throw new Malformed(`field ${number} has wire type ${wire}`);
+  return bytes;
+}
+
+/** Null for what stands for nothing: a time that is zero. */
+function readValue(wire: WireField, type: FieldType, depth: number): Json {
+  switch (type.is) {
+    case 'scalar': return readScalar(wire, type.scalar);
+    case 'wrapped': {
+      const items: Json[] = [];
+      for (const each of fieldsOf(messageBytes(wire))) {
+        if (each.number === 1) addItems(items, type.of, each, depth);
+      }
+      return items;
+    }
+    case 'definition': {
+      const definition = definitionOfType(type), bytes = messageBytes(wire);
+      return definition.as === null ? readMessage(bytes, definition, depth + 1)
+        : readSpecial(bytes, definition, depth + 1);
+    }
+    // A list of lists: protobuf has none.
+    case 'list': case 'map':
+      throw new Malformed(`field ${wire.number} is not supported in protobuf; send JSON`);
+    default: return unreachable(type);
+  }
+}
+
+function readScalar(wire: WireField, scalar: Scalar): Json {
+  if (scalar === 'double') return doubleOf(wire);
+  const isNumber = scalar === 'int32' || scalar === 'int64' || scalar === 'bool';
+  const { number, bytes, varint } = wire;
+  if (wire.wire !== (isNumber ? 0 : 2)) throw new Malformed(`field ${number} has wire type ${wire.wire}`);
+  switch (scalar) {
+    case 'string': return textOf(bytes);
+    case 'bool': return varint !== 0n;
+    case 'int32': case 'int64': return wholeNumber(varint);
+    case 'bytes': return base64Of(bytes);
+    case 'quantity': return textOf(bytesOf(bytes, 1)) || '0';
+    case 'int-or-string':
+      return varintOf(bytes, 1) === 0n ? wholeNumber(varintOf(bytes, 2)) : textOf(bytesOf(bytes, 3));
+    case 'time': return timeOf(bytes, false);
+    case 'micro-time': return timeOf(bytes, true);
+    case 'any':
+      throw new Malformed(`field ${number} is not supported in protobuf; send JSON`);
+    default: return unreachable(scalar);
+  }
+}
+
+/** What JSON shows otherwise than as the fields of its message. */
+function readSpecial(bytes: Uint8Array, definition: Definition, depth: number): Json {
+  const raw = definition.fields.find(({ name }) => name.toLowerCase() === 'raw');
+  if (raw !== undefined) return readRaw(bytesOf(bytes, raw.number ?? 0), depth);
+  const found = readMessage(bytes, definition, depth), { schema = null } = found;
+  switch (definition.type) {
+    case 'JSONSchemaPropsOrBool': return schema ?? found['allows'] === true;
+    case 'JSONSchemaPropsOrArray': return found['jSONSchemas'] ?? schema;
+    case 'JSONSchemaPropsOrStringArray': return found['property'] ?? schema;
+    default: throw new Malformed(`a ${definition.type} is not supported in protobuf; send JSON`);
+  }
+}
+
+/** JSON in bytes, or another object in protobuf. */
+function readRaw(bytes: Uint8Array, depth: number): Json {
+  if (bytes.length === 0) return null;
+  if (isEnveloped(bytes)) {
+    if (depth > limits.bodyDepthMax) throw new Malformed('objects are nested too deep');
+    return readObject(bytes, depth + 1);
+  }
+  const parsed = parseJson(textOf(bytes));
+  if (isProblem(parsed)) throw new Malformed(parsed.problem.message);
+  return parsed.value;
+}
+
+function timeOf(bytes: Uint8Array, micro: boolean): Json {
+  const seconds = wholeNumber(varintOf(bytes, 1)), nanos = wholeNumber(varintOf(bytes, 2));
   if (seconds === 0 && nanos === 0) return null;
   // From year 1 to year 9999: what RFC 3339 can say.
   if (seconds < -62_135_596_800 || seconds > 253_402_300_799) throw new Malformed('a time is out of range');
   const whole = rfc3339(seconds * 1000);
-  const micros = Math.trunc(nanos / 1000);
-  return micros <= 0 ? whole : whole.replace('Z', `.${String(micros % 1_000_000).padStart(6, '0')}Z`);
-}
-
-// ── the wire ─────────────────────────────────────────────────────────────────────────────────────────────
-
-interface Field {
-  readonly number: number;
-  /** 0: `varint` holds the value; 2: `bytes` does. Fixed-size numbers (1, 5) come as bytes. */
-  readonly wire: number;
-  readonly varint: bigint;
-  readonly bytes: Uint8Array;
-}
-
-const nothing = new Uint8Array(0);
-
-function* fieldsOf(bytes: Uint8Array): Generator<Field> {
-  const cursor = { at: 0 };
-  while (cursor.at < bytes.length) {
-    const tag = Number(readVarint(bytes, cursor)), number = Math.floor(tag / 8), wire = tag % 8;
-    if (number === 0) throw new Malformed('a field has the number 0');
-    if (wire === 0) {
-      yield { number, wire, varint: readVarint(bytes, cursor), bytes: nothing };
-      continue;
-    }
-    const length = wire === 1 ? 8 : wire === 5 ? 4 : wire === 2 ? Number(readVarint(bytes, cursor)) : -1;
-    if (length < 0) throw new Malformed(`field ${number} has wire type ${wire}`);
-    if (length > bytes.length - cursor.at) throw new Malformed(`field ${number} goes beyond the end`);
-    yield { number, wire, varint: 0n, bytes: bytes.subarray(cursor.at, cursor.at + length) };
-    cursor.at += length;
-  }
-}
-
-function readVarint(bytes: Uint8Array, cursor: { at: number }): bigint {
-  let value = 0n;
-  for (let shift = 0n; shift < 70n; shift += 7n) {
-    const byte = bytes[cursor.at];
-    if (byte === undefined) throw new Malformed('a number is cut off');
-    cursor.at += 1;
-    value |= BigInt(byte & 0x7f) << shift;
-    if (byte < 0x80) return BigInt.asUintN(64, value);
-  }
-  throw new Malformed('a number is too long');
-}
-
-function wholeNumber(varint: bigint): number {
-  const value = Number(BigInt.asIntN(64, varint));
-  if (!Number.isSafeInteger(value)) throw new Malformed('a number is too large');
-  return value;
-}
-
-function part(bytes: Uint8Array, number: number): Field | null {
-  let found: Field | null = null;
-  for (const field of fieldsOf(bytes)) if (field.number === number) found = field;
-  return found;
-}
-
-/** Zero, empty, or a message of nothing but such. */
-const isZero = (field: Field): boolean =>
-  field.wire === 0 ? field.varint === 0n : field.bytes.every((byte) => byte === 0);
-
-function textOf(bytes: Uint8Array): string {
-  try {
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
-  } catch {
-    throw new Malformed('a text is not valid UTF-8');
-  }
+  if (!micro) return whole;
+  const micros = Math.max(0, Math.trunc(nanos / 1000)) % 1_000_000;
+  return whole.replace('Z', `.${String(micros).padStart(6, '0')}Z`);
 }
 
 function base64Of(bytes: Uint8Array): string {

@@ -6,14 +6,11 @@ import type { KubeObject, ObjectReference, StatusCause } from '../types.ts';
 import { nameColumn } from './columns.ts';
 import { kind } from './kind.ts';
 import { nameErrors } from './names.ts';
-import { objectReference } from './reference.ts';
-import { kindObject } from './schema.ts';
 import { invalidEach, notSupported, required } from './validate.ts';
 import type { Errors } from './validate.ts';
 
 export const binding: Resource = kind({
   group: '', version: 'v1', resource: 'bindings', singular: 'binding', kind: 'Binding', verbs: ['create'],
-  schema: kindObject('core', 'Binding', { target: objectReference }, ['target']),
   columns: [nameColumn],
   validate: (object: KubeObject): readonly StatusCause[] => {
     const errors: Errors = [];

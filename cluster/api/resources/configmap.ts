@@ -7,15 +7,12 @@ import { decodeBase64 } from './base64.ts';
 import { ageColumn, count, nameColumn } from './columns.ts';
 import { validateFrozen, validateKeys } from './datamap.ts';
 import { kind } from './kind.ts';
-import { boolean, bytesMap, kindObject, stringMap } from './schema.ts';
 import { invalid, sortedEntries, tooLong } from './validate.ts';
 import type { Errors } from './validate.ts';
 
-const schema = kindObject('core', 'ConfigMap', { binaryData: bytesMap, data: stringMap, immutable: boolean });
-
 export const configMap: Resource = kind({
   group: '', version: 'v1', resource: 'configmaps', singular: 'configmap', kind: 'ConfigMap',
-  shortNames: ['cm'], schema,
+  shortNames: ['cm'],
   columns: [
     nameColumn,
     count('Data', 'Number of keys.', (object) => {

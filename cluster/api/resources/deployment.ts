@@ -5,10 +5,6 @@ import type { Resource } from '../resource.ts';
 import type { Deployment, KubeObject, StatusCause } from '../types.ts';
 import { ageColumn, count, nameColumn, text, workloadColumns } from './columns.ts';
 import { kind, statusStrategy, withStatus } from './kind.ts';
-import { podTemplateSpec } from './podschema.ts';
-import {
-  boolean, integer, intOrString, kindObject, labelSelector, listBy, object, string, time,
-} from './schema.ts';
 import { forbidden, invalid, nonNegative, nonNegativeMessage, oneOf } from './validate.ts';
 import type { Errors, Loose } from './validate.ts';
 import { defaultWorkload, validateCounts, validateWorkload, workloadScale } from './workload.ts';
@@ -18,37 +14,9 @@ type Amount = number | string;
 
 const loose = (one: KubeObject): Loose<Deployment> => one as Loose<Deployment>;
 
-const strategySchema = {
-  ...object('apps', 'DeploymentStrategy', {
-    rollingUpdate: object('apps', 'RollingUpdateDeployment', {
-      maxSurge: intOrString, maxUnavailable: intOrString,
-    }),
-    type: string,
-  }),
-  patch: 'retainKeys',
-} as const;
-
-const condition = object('apps', 'DeploymentCondition', {
-  lastTransitionTime: time, lastUpdateTime: time, message: string, reason: string, status: string,
-  type: string,
-}, ['status', 'type']);
-
-const schema = kindObject('apps', 'Deployment', {
-  spec: object('apps', 'DeploymentSpec', {
-    minReadySeconds: integer, paused: boolean, progressDeadlineSeconds: integer, replicas: integer,
-    revisionHistoryLimit: integer, selector: labelSelector, strategy: strategySchema,
-    template: podTemplateSpec,
-  }, ['selector', 'template']),
-  status: object('apps', 'DeploymentStatus', {
-    availableReplicas: integer, collisionCount: integer, conditions: listBy('type', condition),
-    observedGeneration: integer, readyReplicas: integer, replicas: integer, terminatingReplicas: integer,
-    unavailableReplicas: integer, updatedReplicas: integer,
-  }),
-});
-
 export const deployment: Resource = kind({
   group: 'apps', version: 'v1', resource: 'deployments', singular: 'deployment', kind: 'Deployment',
-  shortNames: ['deploy'], categories: ['all'], subresources: ['status', 'scale'], hasGeneration: true, schema,
+  shortNames: ['deploy'], categories: ['all'], subresources: ['status', 'scale'], hasGeneration: true,
   columns: [
     nameColumn,
     text('Ready', 'Ready pods of the pods that are wanted.', (one) =>

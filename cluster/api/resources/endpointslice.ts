@@ -7,8 +7,6 @@ import type { EndpointSlice, KubeObject, StatusCause } from '../types.ts';
 import { ageColumn, nameColumn, text } from './columns.ts';
 import { kind } from './kind.ts';
 import { labelKeyErrors, nameErrors, parseIpv4, parseIpv6, portNumberErrors } from './names.ts';
-import { objectReference } from './reference.ts';
-import { boolean, integer, kindObject, listOf, object, string, stringMap, strings } from './schema.ts';
 import {
   duplicate, immutable, invalid, invalidEach, oneOf, required, tooMany,
 } from './validate.ts';
@@ -20,28 +18,9 @@ type LoosePort = NonNullable<LooseSlice['ports']>[number] & { readonly appProtoc
 
 const loose = (one: KubeObject): LooseSlice => one as LooseSlice;
 
-const schema = kindObject('discovery', 'EndpointSlice', {
-  addressType: string,
-  endpoints: listOf(object('discovery', 'Endpoint', {
-    addresses: strings,
-    conditions: object('discovery', 'EndpointConditions', {
-      ready: boolean, serving: boolean, terminating: boolean,
-    }),
-    deprecatedTopology: stringMap,
-    hints: object('discovery', 'EndpointHints', {
-      forNodes: listOf(object('discovery', 'ForNode', { name: string }, ['name'])),
-      forZones: listOf(object('discovery', 'ForZone', { name: string }, ['name'])),
-    }),
-    hostname: string, nodeName: string, targetRef: objectReference, zone: string,
-  }, ['addresses'])),
-  ports: listOf(object('discovery', 'EndpointPort', {
-    appProtocol: string, name: string, port: integer, protocol: string,
-  })),
-}, ['addressType', 'endpoints']);
-
 export const endpointSlice: Resource = kind({
   group: 'discovery.k8s.io', version: 'v1', resource: 'endpointslices', singular: 'endpointslice',
-  kind: 'EndpointSlice', hasGeneration: true, schema,
+  kind: 'EndpointSlice', hasGeneration: true,
   columns: [
     nameColumn,
     text('AddressType', 'Kind of the addresses.', (one) => loose(one).addressType ?? ''),

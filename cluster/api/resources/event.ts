@@ -5,8 +5,6 @@ import type { Resource } from '../resource.ts';
 import type { KubeEvent, KubeObject, StatusCause } from '../types.ts';
 import { count, nameColumn, since, text, wide } from './columns.ts';
 import { kind } from './kind.ts';
-import { objectReference } from './reference.ts';
-import { integer, kindObject, object, string, time } from './schema.ts';
 import { invalid } from './validate.ts';
 import type { Errors, Loose } from './validate.ts';
 
@@ -18,16 +16,8 @@ interface Series {
 
 const loose = (one: KubeObject): Loose<KubeEvent> & Series => one as Loose<KubeEvent> & Series;
 
-const schema = kindObject('core', 'Event', {
-  action: string, count: integer, eventTime: time, firstTimestamp: time, involvedObject: objectReference,
-  lastTimestamp: time, message: string, reason: string, related: objectReference,
-  reportingComponent: string, reportingInstance: string,
-  series: object('core', 'EventSeries', { count: integer, lastObservedTime: time }),
-  source: object('core', 'EventSource', { component: string, host: string }), type: string,
-}, ['involvedObject', 'metadata']);
-
 export const event: Resource = kind({
-  group: '', version: 'v1', resource: 'events', singular: 'event', kind: 'Event', shortNames: ['ev'], schema,
+  group: '', version: 'v1', resource: 'events', singular: 'event', kind: 'Event', shortNames: ['ev'],
   columns: [
     text('Last Seen', 'Time since it happened last.', lastSeen),
     text('Type', 'Normal or Warning.', (one) => loose(one).type ?? ''),

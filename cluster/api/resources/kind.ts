@@ -1,5 +1,6 @@
 // What most kinds have in common, so that each file says only what is particular to its own.
 
+import { schemaOfKind } from '../kinds/schema.ts';
 import type { Resource } from '../resource.ts';
 import type { KubeObject } from '../types.ts';
 import { sameJson } from './validate.ts';
@@ -9,12 +10,16 @@ export const allVerbs = [
   'create', 'delete', 'deletecollection', 'get', 'list', 'patch', 'update', 'watch',
 ] as const;
 
-type Given = 'group' | 'version' | 'resource' | 'singular' | 'kind' | 'schema' | 'columns';
+type Given = 'group' | 'version' | 'resource' | 'singular' | 'kind' | 'columns';
 
-/** A namespaced kind without subresources, defaults, rules or generation, unless `given` says otherwise. */
+/**
+ * A namespaced kind without subresources, defaults, rules or generation, unless `given` says otherwise. Its
+ * schema is the one that the tables have for the group, version and kind.
+ */
 export function kind(given: Pick<Resource, Given> & Partial<Resource>): Resource {
   const { defaults = (object: KubeObject): KubeObject => object } = given;
   return {
+    schema: schemaOfKind(given.group, given.version, given.kind),
     shortNames: [], categories: [], namespaced: true, verbs: allVerbs, subresources: [],
     fields: {}, hasGeneration: false,
     prepareCreate: (object) => object,

@@ -4,20 +4,12 @@ import type { Resource } from '../resource.ts';
 import type { KubeObject, Lease, StatusCause } from '../types.ts';
 import { ageColumn, nameColumn, text } from './columns.ts';
 import { kind } from './kind.ts';
-import { integer, kindObject, object, string, time } from './schema.ts';
 import { refuse, refusedInLeaseSpec } from './unsupported.ts';
 import { invalid, nonNegative } from './validate.ts';
 import type { Errors } from './validate.ts';
 
-const schema = kindObject('coordination', 'Lease', {
-  spec: object('coordination', 'LeaseSpec', {
-    acquireTime: time, holderIdentity: string, leaseDurationSeconds: integer, leaseTransitions: integer,
-    preferredHolder: string, renewTime: time, strategy: string,
-  }),
-});
-
 export const lease: Resource = kind({
-  group: 'coordination.k8s.io', version: 'v1', resource: 'leases', singular: 'lease', kind: 'Lease', schema,
+  group: 'coordination.k8s.io', version: 'v1', resource: 'leases', singular: 'lease', kind: 'Lease',
   columns: [
     nameColumn,
     text('Holder', 'Who holds the lease.', (one) => (one as Lease).spec?.holderIdentity ?? ''),

@@ -6,25 +6,15 @@ import type { KubeObject, Namespace, StatusCause } from '../types.ts';
 import { ageColumn, nameColumn, text } from './columns.ts';
 import { allVerbs, kind, statusStrategy, withStatus } from './kind.ts';
 import { labelKeyErrors } from './names.ts';
-import { kindObject, listBy, object, string, strings, time } from './schema.ts';
 import { invalidEach } from './validate.ts';
 import type { Errors } from './validate.ts';
-
-const condition = object('core', 'NamespaceCondition', {
-  lastTransitionTime: time, message: string, reason: string, status: string, type: string,
-}, ['status', 'type']);
-
-const schema = kindObject('core', 'Namespace', {
-  spec: object('core', 'NamespaceSpec', { finalizers: strings }),
-  status: object('core', 'NamespaceStatus', { conditions: listBy('type', condition), phase: string }),
-});
 
 const phaseOf = (one: KubeObject): string => (one as Namespace).status?.phase ?? '';
 const finalizersOf = (one: KubeObject): readonly string[] => (one as Namespace).spec?.finalizers ?? [];
 
 export const namespace: Resource = kind({
   group: '', version: 'v1', resource: 'namespaces', singular: 'namespace', kind: 'Namespace',
-  shortNames: ['ns'], namespaced: false, nameRule: 'label', schema,
+  shortNames: ['ns'], namespaced: false, nameRule: 'label',
   verbs: allVerbs.filter((verb) => verb !== 'deletecollection'), subresources: ['status', 'finalize'],
   columns: [nameColumn, text('Status', 'Active, or Terminating while it is emptied.', phaseOf), ageColumn],
   fields: { 'status.phase': phaseOf },

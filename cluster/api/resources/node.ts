@@ -7,7 +7,6 @@ import type { KubeObject, Node, ResourceList, StatusCause, Taint } from '../type
 import { ageColumn, nameColumn, orNone, text, wide } from './columns.ts';
 import { kind, statusStrategy } from './kind.ts';
 import { labelKeyErrors, labelValueErrors } from './names.ts';
-import { nodeSchema } from './nodeschema.ts';
 import { canonicalList } from './podspec.ts';
 import { taintEffects } from './podvalidate.ts';
 import {
@@ -21,7 +20,7 @@ const info = (object: KubeObject, field: string): string =>
 
 export const node: Resource = kind({
   group: '', version: 'v1', resource: 'nodes', singular: 'node', kind: 'Node', shortNames: ['no'],
-  namespaced: false, subresources: ['status'], schema: nodeSchema,
+  namespaced: false, subresources: ['status'],
   columns: [
     nameColumn,
     text('Status', 'Whether the node is ready, and whether pods may be put there.', state),

@@ -6,7 +6,6 @@ import type { KubeObject, Pod, PodSpec, StatusCause } from '../types.ts';
 import { ageColumn, nameColumn, orNone, text, wide } from './columns.ts';
 import { kind, statusOf, statusStrategy, withStatus } from './kind.ts';
 import { containersReady, podState, readinessGates, restarts } from './podprint.ts';
-import { podSchema } from './podschema.ts';
 import { defaultPodOnly, defaultPodSpec, qosClass } from './podspec.ts';
 import { validatePodUpdate } from './podupdate.ts';
 import { validatePodSpec } from './podvalidate.ts';
@@ -16,7 +15,7 @@ const loose = (object: KubeObject): Loose<Pod> => object as Loose<Pod>;
 
 export const pod: Resource = kind({
   group: '', version: 'v1', resource: 'pods', singular: 'pod', kind: 'Pod', shortNames: ['po'],
-  categories: ['all'], subresources: ['status', 'log', 'binding'], hasGeneration: true, schema: podSchema,
+  categories: ['all'], subresources: ['status', 'log', 'binding'], hasGeneration: true,
   columns: [
     nameColumn,
     text('Ready', 'Ready containers of all containers.', (object) => containersReady(loose(object))),

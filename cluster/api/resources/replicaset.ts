@@ -4,31 +4,15 @@ import type { Resource } from '../resource.ts';
 import type { KubeObject, ReplicaSet, StatusCause } from '../types.ts';
 import { ageColumn, count, nameColumn, workloadColumns } from './columns.ts';
 import { kind, statusStrategy, withStatus } from './kind.ts';
-import { podTemplateSpec } from './podschema.ts';
-import { integer, kindObject, labelSelector, listBy, object, string, time } from './schema.ts';
 import { invalid } from './validate.ts';
 import type { Errors, Loose } from './validate.ts';
 import { defaultWorkload, validateCounts, validateWorkload, workloadScale } from './workload.ts';
 
 const loose = (one: KubeObject): Loose<ReplicaSet> => one as Loose<ReplicaSet>;
 
-const condition = object('apps', 'ReplicaSetCondition', {
-  lastTransitionTime: time, message: string, reason: string, status: string, type: string,
-}, ['status', 'type']);
-
-const schema = kindObject('apps', 'ReplicaSet', {
-  spec: object('apps', 'ReplicaSetSpec', {
-    minReadySeconds: integer, replicas: integer, selector: labelSelector, template: podTemplateSpec,
-  }, ['selector']),
-  status: object('apps', 'ReplicaSetStatus', {
-    availableReplicas: integer, conditions: listBy('type', condition), fullyLabeledReplicas: integer,
-    observedGeneration: integer, readyReplicas: integer, replicas: integer, terminatingReplicas: integer,
-  }, ['replicas']),
-});
-
 export const replicaSet: Resource = kind({
   group: 'apps', version: 'v1', resource: 'replicasets', singular: 'replicaset', kind: 'ReplicaSet',
-  shortNames: ['rs'], categories: ['all'], subresources: ['status', 'scale'], hasGeneration: true, schema,
+  shortNames: ['rs'], categories: ['all'], subresources: ['status', 'scale'], hasGeneration: true,
   columns: [
     nameColumn,
     count('Desired', 'Pods that are wanted.', (one) => loose(one).spec?.replicas ?? 0),

@@ -8,19 +8,14 @@ import { decodeBase64, decodeBase64Text, encodeBase64 } from './base64.ts';
 import { ageColumn, count, nameColumn, text } from './columns.ts';
 import { validateFrozen, validateKeys } from './datamap.ts';
 import { kind } from './kind.ts';
-import { boolean, bytesMap, kindObject, string, stringMap } from './schema.ts';
 import { refuse, refusedInSecret } from './unsupported.ts';
 import { immutable, invalid, required, sortedEntries, tooLong } from './validate.ts';
 import type { Errors } from './validate.ts';
 
 type WithStringData = Secret & { readonly stringData?: Readonly<Record<string, string>> };
 
-const schema = kindObject('core', 'Secret', {
-  data: bytesMap, immutable: boolean, stringData: stringMap, type: string,
-});
-
 export const secret: Resource = kind({
-  group: '', version: 'v1', resource: 'secrets', singular: 'secret', kind: 'Secret', schema,
+  group: '', version: 'v1', resource: 'secrets', singular: 'secret', kind: 'Secret',
   columns: [
     nameColumn,
     text('Type', 'What the secret is for.', (object) => (object as Secret).type ?? ''),

@@ -6,10 +6,6 @@ import type { Resource } from '../resource.ts';
 import type { KubeObject, Service, ServicePort } from '../types.ts';
 import { ageColumn, formatLabels, nameColumn, orNone, text, wide } from './columns.ts';
 import { kind, statusStrategy, withStatus } from './kind.ts';
-import {
-  boolean, integer, intOrString, kindObject, listBy, listOf, metaCondition, object, string, stringMap,
-  strings,
-} from './schema.ts';
 import { validateService } from './servicevalidate.ts';
 import type { Loose } from './validate.ts';
 
@@ -24,37 +20,9 @@ type Port = Loose<ServicePort>;
 const specOf = (one: KubeObject): ServiceSpec => (one as { spec?: ServiceSpec }).spec ?? {};
 const withSpec = (one: KubeObject, spec: ServiceSpec): KubeObject => Object.assign({ ...one }, { spec });
 
-const ingress = object('core', 'LoadBalancerIngress', {
-  hostname: string, ip: string, ipMode: string,
-  ports: listOf(object('core', 'PortStatus', { error: string, port: integer, protocol: string },
-    ['port', 'protocol'])),
-});
-
-const schema = kindObject('core', 'Service', {
-  spec: object('core', 'ServiceSpec', {
-    allocateLoadBalancerNodePorts: boolean, clusterIP: string, clusterIPs: strings, externalIPs: strings,
-    externalName: string, externalTrafficPolicy: string, healthCheckNodePort: integer,
-    internalTrafficPolicy: string, ipFamilies: strings, ipFamilyPolicy: string, loadBalancerClass: string,
-    loadBalancerIP: string, loadBalancerSourceRanges: strings,
-    ports: listBy('port', object('core', 'ServicePort', {
-      appProtocol: string, name: string, nodePort: integer, port: integer, protocol: string,
-      targetPort: intOrString,
-    }, ['port'])),
-    publishNotReadyAddresses: boolean, selector: stringMap, sessionAffinity: string,
-    sessionAffinityConfig: object('core', 'SessionAffinityConfig', {
-      clientIP: object('core', 'ClientIPConfig', { timeoutSeconds: integer }),
-    }),
-    trafficDistribution: string, type: string,
-  }),
-  status: object('core', 'ServiceStatus', {
-    conditions: listBy('type', metaCondition),
-    loadBalancer: object('core', 'LoadBalancerStatus', { ingress: listOf(ingress) }),
-  }),
-});
-
 export const service: Resource = kind({
   group: '', version: 'v1', resource: 'services', singular: 'service', kind: 'Service', shortNames: ['svc'],
-  categories: ['all'], subresources: ['status'], nameRule: 'label-1035', schema,
+  categories: ['all'], subresources: ['status'], nameRule: 'label-1035',
   columns: [
     nameColumn,
     text('Type', 'How the service is reached.', (one) => specOf(one).type ?? ''),

@@ -4,19 +4,12 @@ import type { Resource } from '../resource.ts';
 import type { KubeObject, StatusCause } from '../types.ts';
 import { ageColumn, count, nameColumn } from './columns.ts';
 import { kind } from './kind.ts';
-import { localObjectReference, objectReference } from './reference.ts';
-import { boolean, kindObject, listBy, listOf } from './schema.ts';
 import { refuse, refusedInServiceAccount } from './unsupported.ts';
 import type { Errors } from './validate.ts';
 
-const schema = kindObject('core', 'ServiceAccount', {
-  automountServiceAccountToken: boolean, imagePullSecrets: listOf(localObjectReference),
-  secrets: listBy('name', objectReference),
-});
-
 export const serviceAccount: Resource = kind({
   group: '', version: 'v1', resource: 'serviceaccounts', singular: 'serviceaccount', kind: 'ServiceAccount',
-  shortNames: ['sa'], schema,
+  shortNames: ['sa'],
   columns: [
     nameColumn,
     count('Secrets', 'Secrets that pods of the account may use.',
