@@ -19,7 +19,7 @@ type Given = 'group' | 'version' | 'resource' | 'singular' | 'kind' | 'columns';
 export function kind(given: Pick<Resource, Given> & Partial<Resource>): Resource {
   const { defaults = (object: KubeObject): KubeObject => object } = given;
   return {
-    schema: schemaOfKind(given.group, given.version, given.kind),
+    schema: given.schema ?? schemaOfKind(given.group, given.version, given.kind),
     shortNames: [], categories: [], namespaced: true, verbs: allVerbs, subresources: [],
     fields: {}, hasGeneration: false,
     prepareCreate: (object) => object,
