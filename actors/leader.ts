@@ -15,7 +15,9 @@ import { eventController } from './controllers/event-ttl.ts';
 import { garbageController } from './controllers/garbage.ts';
 import { namespaceController } from './controllers/namespace.ts';
 import { replicaSetController } from './controllers/replicaset.ts';
+import { rootCaController } from './controllers/root-ca.ts';
 import { serviceAccountController } from './controllers/serviceaccount.ts';
+import { tokenSecretsController } from './controllers/token-secrets.ts';
 import { evictionController } from './node/eviction.ts';
 import { createNodeActors } from './node/members.ts';
 import { podCollectionController } from './node/pod-collection.ts';
@@ -36,6 +38,8 @@ const definitions: readonly ControllerDefinition[] = [
   bootstrapController,
   namespaceController,
   serviceAccountController,
+  tokenSecretsController,
+  rootCaController,
   deploymentController,
   replicaSetController,
   endpointSliceController,

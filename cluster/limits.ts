@@ -300,6 +300,14 @@ export const limits = {
   /** Bytes handed to a stream in one call; the rest waits in the queue, where it can be counted. */
   streamWriteBytesMax: 256 * 1024,
 
+  // ── tokens ───────────────────────────────────────────────────────────────────────────────────────────
+  /** Keys that tokens are verified with: rotated more often than that, the oldest tokens are void. */
+  tokenKeysMax: 5,
+  /** Tokens whose signature is remembered; each is a kilobyte or two. Verifying one takes 2 ms. */
+  tokensVerifiedMax: 4_096,
+  /** Characters of a token; no header of HTTP is longer. */
+  tokenLengthMax: 16 * 1024,
+
   // ── disk ─────────────────────────────────────────────────────────────────────────────────────────────
   /** One segment of the log; it is written full of zeros before it is used. */
   segmentBytes: 16 * 1024 * 1024,

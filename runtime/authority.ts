@@ -1,36 +1,34 @@
 // The cluster's CA on one peer: made by the founding peer, taken from the state by every other, kept on disk
 // so that a peer that starts without a quorum can still serve reads.
 
+import { randomUUID } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { objectKey } from '../cluster/ids.ts';
+import { authoritySecret } from '../cluster/api/access/authority.ts';
+import { foundingKeys, tokenKeysResource } from '../cluster/api/access/keys.ts';
 import { resources } from '../cluster/api/objects.ts';
-import type { Secret } from '../cluster/api/types.ts';
-import { get } from '../cluster/state/query.ts';
-import type { State } from '../cluster/state/state.ts';
 import type { FoundingObject } from '../actors/peer/core.ts';
 import { issueClient, issueServing } from './http/certificates.ts';
 import type { KeyPair } from './http/certificates.ts';
 import type { Settings } from './settings.ts';
 
-const secretName = 'shoal-ca';
-
 /** The Secret in kube-system that carries the CA to every member. */
 export function authorityObject(authority: KeyPair): FoundingObject {
   const base64 = (text: string): string => Buffer.from(text).toString('base64');
   return {
-    resource: 'core/secrets', namespace: 'kube-system', name: secretName, type: 'kubernetes.io/tls',
-    data: { 'tls.crt': base64(authority.cert), 'tls.key': base64(authority.key) },
+    resource: resources.secrets,
+    object: {
+      apiVersion: 'v1', kind: 'Secret', metadata: authoritySecret, ...{
+        type: 'kubernetes.io/tls',
+        data: { 'tls.crt': base64(authority.cert), 'tls.key': base64(authority.key) },
+      },
+    },
   };
 }
 
-/** Null while the state does not hold it (yet). */
-export function authorityOf(state: State): KeyPair | null {
-  const secret = get<Secret>(state, objectKey(resources.secrets, 'kube-system', secretName));
-  const cert = secret?.data?.['tls.crt'], key = secret?.data?.['tls.key'];
-  if (cert === undefined || key === undefined) return null;
-  const text = (data: string): string => Buffer.from(data, 'base64').toString();
-  return { cert: text(cert), key: text(key) };
+/** Keys for ServiceAccount tokens, for a cluster that has none yet; most are never used. */
+export function tokenKeysObject(): FoundingObject {
+  return { resource: tokenKeysResource, object: foundingKeys(() => randomUUID(), Date.now()) };
 }
 
 export function readAuthority(dir: string): KeyPair | null {

@@ -6,6 +6,7 @@
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { hostname, release, totalmem } from 'node:os';
 import { join } from 'node:path';
+import { authorityIn } from '../cluster/api/access/authority.ts';
 import { nodeName } from '../cluster/ids.ts';
 import { bootstrapRecovery } from '../cluster/log/log.ts';
 import type { ContainersPort, DiskRecovery, PeerEvent, Ports } from '../cluster/ports.ts';
@@ -14,7 +15,7 @@ import type { Lifecycle, Peer } from '../actors/peer.ts';
 import type { PeerConfig } from '../actors/peer/core.ts';
 import { leftReason } from '../actors/peer/departures.ts';
 import {
-  adminCertificate, authorityObject, authorityOf, keepAuthority, readAuthority, servingCertificate,
+  adminCertificate, authorityObject, keepAuthority, readAuthority, servingCertificate, tokenKeysObject,
 } from './authority.ts';
 import { createAuthority, renewalMs } from './http/certificates.ts';
 import type { KeyPair } from './http/certificates.ts';
@@ -86,7 +87,7 @@ export async function startPeer(dir: string, settings: Settings,
   api.start(authority);
   events.open((event) => {
     peer.deliver(event);
-    if (caughtUp && !api.started()) api.start(authorityOf(peer.state()));
+    if (caughtUp && !api.started()) api.start(authorityIn(peer.state()));
   });
   peer.start();
   return {
@@ -234,7 +235,8 @@ function peerConfig(settings: Settings, containers: ContainersPort & { readonly 
       osImage: osImage(), kernelVersion: release(), machineID: hostname(), systemUUID: hostname(), bootID: '',
       containerRuntimeVersion: containers.version,
     },
-    join: settings.join, founding: authority === null ? [] : [authorityObject(authority)],
+    join: settings.join,
+    founding: authority === null ? [] : [authorityObject(authority), tokenKeysObject()],
   };
 }
 

@@ -3,7 +3,7 @@
 // it was meant for; a paused process gets what came meanwhile in the order in which it came.
 
 import { assert } from '../cluster/assert.ts';
-import { nodeName, peerId } from '../cluster/ids.ts';
+import { nodeName, peerId, resourceName } from '../cluster/ids.ts';
 import type { PeerId } from '../cluster/ids.ts';
 import { bootstrapRecovery } from '../cluster/log/log.ts';
 import { secretFromToken } from '../cluster/join.ts';
@@ -240,14 +240,13 @@ function foundingRecovery(machine: Machine, recovery: DiskRecovery): DiskRecover
 function configOf(machine: Machine, { logBounds }: FaultPlan, door: () => string): PeerConfig {
   const { number, name, rejoins, hostIP } = machine;
   const founds = number === 1 && !rejoins;
-  const { metadata, type, data } = secretFromToken(token, tokenExpiryMs);
   return {
     name: nodeName(name), hostIP, apiPort: 6443, version: 'v1.36.0',
     capacity: machineCapacity,
     labels: { 'kubernetes.io/hostname': name }, nodeInfo: {}, logBounds,
     join: founds ? null : { address: door(), token: `${token.id}.${token.secret}` },
     founding: !founds ? [] : [{
-      resource: 'core/secrets', namespace: metadata.namespace, name: metadata.name, type, data,
+      resource: resourceName('core/secrets'), object: secretFromToken(token, tokenExpiryMs),
     }],
   };
 }

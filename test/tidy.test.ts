@@ -28,7 +28,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
 
 /** Packages without a door to the world, by folder of the core. */
 const purePackages: Readonly<Record<string, readonly string[]>> = {
-  cluster: ['msgpackr', 'yaml', '@noble/hashes', 're2js'],
+  cluster: ['msgpackr', 'yaml', '@noble/curves', '@noble/hashes', 're2js'],
   actors: ['xstate', 'yaml', '@noble/hashes'],
 };
 

@@ -56,8 +56,13 @@ export function createAdmin(core: Core, hooks: AdminHooks): Admin {
 
   return (request, respond) => {
     if (!request.path.startsWith('/shoal/v1/')) return false;
-    if (request.path === '/shoal/v1/status' && request.method === 'GET') respond(json(hooks.status(), 200));
-    else if (request.path === '/shoal/v1/leave' && request.method === 'POST') {
+    // These paths are the cluster administrator's alone, whatever roles there are.
+    if (!request.user.groups.includes('system:masters')) {
+      respond(failure(403, 'Forbidden', `forbidden: User ${JSON.stringify(request.user.name)} cannot `
+        + `${request.method.toLowerCase()} path ${JSON.stringify(request.path)}`));
+    } else if (request.path === '/shoal/v1/status' && request.method === 'GET') {
+      respond(json(hooks.status(), 200));
+    } else if (request.path === '/shoal/v1/leave' && request.method === 'POST') {
       const name = nameIn(request.body);
       if (name === null) respond(failure(400, 'BadRequest', 'the body is no JSON object with a "name"'));
       else hooks.fresh((fresh) => respond(leave(name, fresh)));

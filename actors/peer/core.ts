@@ -3,7 +3,8 @@
 
 import { fromU32 } from '../../cluster/random.ts';
 import type { Random } from '../../cluster/random.ts';
-import type { NodeName, PeerId } from '../../cluster/ids.ts';
+import type { NodeName, PeerId, ResourceName } from '../../cluster/ids.ts';
+import type { KubeObject } from '../../cluster/api/types.ts';
 import type { LogBounds } from '../../cluster/log/log.ts';
 import type { Ports } from '../../cluster/ports.ts';
 import type { State } from '../../cluster/state/state.ts';
@@ -21,18 +22,18 @@ export interface PeerConfig {
   readonly nodeInfo: Readonly<Record<string, string>>;
   /** How to get in, for a peer whose disk knows no cluster: through which door, with which token. */
   readonly join: { readonly address: string; readonly token: string } | null;
-  /** Objects that the founding peer puts into the new cluster's state: the cluster's CA. */
+  /** Objects that the founding peer puts into the new cluster's state: its CA, the first token keys. */
   readonly founding: readonly FoundingObject[];
   /** Smaller bounds of the log than those of `limits.ts`, so that a simulation meets them sooner. */
   readonly logBounds?: Partial<LogBounds> & { readonly logEntriesBeforeSnapshot?: number };
 }
 
 export interface FoundingObject {
-  readonly resource: 'core/secrets' | 'core/configmaps';
-  readonly namespace: string;
-  readonly name: string;
-  readonly type: string;
-  readonly data: Readonly<Record<string, string>>;
+  readonly resource: ResourceName;
+  /** Without an identity yet. */
+  readonly object: Omit<KubeObject, 'metadata'> & {
+    readonly metadata: { readonly name: string; readonly namespace?: string };
+  };
 }
 
 export interface Core {

@@ -1,11 +1,10 @@
-// What the founding peer brings into a new cluster's state: its id and the objects it was given (the CA). It
-// is written by the first leader, once, as soon as kube-system is there.
+// What the founding peer brings into a new cluster's state: its id and the objects it was given (the CA, the
+// first token keys). It is written by the first leader, once, as soon as kube-system is there.
 
-import { objectKey, resourceName } from '../../cluster/ids.ts';
+import { objectKey } from '../../cluster/ids.ts';
 import type { Term } from '../../cluster/ids.ts';
-import { newborn, resources } from '../../cluster/api/objects.ts';
-import type { KubeObject, Namespace } from '../../cluster/api/types.ts';
-import type { Op } from '../../cluster/state/types.ts';
+import { createOp, keyOf, newborn, resources } from '../../cluster/api/objects.ts';
+import type { Namespace } from '../../cluster/api/types.ts';
 import { get } from '../../cluster/state/query.ts';
 import type { PeerServices } from '../services.ts';
 import type { Core } from './core.ts';
@@ -25,17 +24,12 @@ export function createFounding(core: Core, services: PeerServices): Founding {
 
   function attempt(): void {
     if (leading === null) return;
-    const missing = core.config.founding.filter(({ resource, namespace, name }) =>
-      get(core.state, objectKey(resourceName(resource), namespace, name)) === null);
+    const missing = core.config.founding.filter(({ resource, object }) =>
+      get(core.state, keyOf(resource, object)) === null);
     if (missing.length === 0) return;
     if (get(core.state, kubeSystem) === null) return core.arm('founding', retryMs, attempt);
-    const ops = missing.map(({ resource, namespace, name, type, data }): Op => {
-      const object: KubeObject & { type: string; data: object } = newborn({
-        apiVersion: 'v1', kind: resource === 'core/secrets' ? 'Secret' : 'ConfigMap',
-        metadata: { name, namespace }, type, data,
-      }, { uid: services.newUid(), nowWallMs: services.wallMs() });
-      return { op: 'create', key: objectKey(resourceName(resource), namespace, name), object };
-    });
+    const ops = missing.map(({ resource, object }) => createOp(resource,
+      newborn(object, { uid: services.newUid(), nowWallMs: services.wallMs() })));
     services.submit(ops, leading, (outcome) => {
       if (!outcome.ok) core.arm('founding', retryMs, attempt);
     });

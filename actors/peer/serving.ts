@@ -1,7 +1,8 @@
 // A client's request on its way through the peer: made fresh, evaluated by the API as a function, proposed,
 // answered once this peer's own state has applied it.
 //
-// What always holds: every request gets exactly one answer or one stream; a write without a reachable quorum
+// What always holds: every request gets exactly one answer or one stream; a token that stands for nobody gets
+// nowhere, and is looked at again whenever the state has moved on; a write without a reachable quorum
 // is refused, a read without one is answered from local state and says so.
 
 import { index } from '../../cluster/ids.ts';
@@ -9,7 +10,11 @@ import type { RequestId } from '../../cluster/ids.ts';
 import { unreachable } from '../../cluster/assert.ts';
 import { limits } from '../../cluster/limits.ts';
 import { freshness, handle } from '../../cluster/api/handle.ts';
-import { failure } from '../../cluster/api/status.ts';
+import {
+  apiAudiences, examine, isTokenRefusal, unauthorized,
+} from '../../cluster/api/access/authenticate.ts';
+import type { TokenRefusal } from '../../cluster/api/access/authenticate.ts';
+import { failure, problemResponse } from '../../cluster/api/status.ts';
 import type { ApiContext, ApiRequest, ApiResponse, PendingCommand } from '../../cluster/api/request.ts';
 import type { ClientsEvent } from '../../cluster/ports.ts';
 import type { Op, Outcome } from '../../cluster/state/types.ts';
@@ -49,6 +54,31 @@ export function createServing(core: Core, parts: ServingParts): Serving {
       return;
     }
     live.add(incoming.id);
+    atDoor(incoming);
+  }
+
+  /** Lets in whom a token stands for. What it names may be newer than this peer's state. */
+  function atDoor(incoming: ApiRequest): void {
+    const first = identified(incoming);
+    if (!isTokenRefusal(first)) return enter(first);
+    if (!first.unsure) return respond(incoming.id, unauthorizedResponse());
+    parts.reads.read((result) => {
+      if (!live.has(incoming.id)) return;
+      const second = identified(incoming);
+      if (!isTokenRefusal(second)) return enter(second);
+      respond(incoming.id, result === 'fresh' ? unauthorizedResponse()
+        : unavailableResponse('no leader confirmed whom this token stands for'));
+    });
+  }
+
+  /** The request as that of whom its token stands for by now; without a token, as it is. */
+  function identified(incoming: ApiRequest): ApiRequest | TokenRefusal {
+    if (incoming.token === undefined) return incoming;
+    const found = examine(incoming.token, core.state, core.ports.clock.wallMs(), apiAudiences);
+    return isTokenRefusal(found) ? found : { ...incoming, user: found.user };
+  }
+
+  function enter(incoming: ApiRequest): void {
     if (parts.own(incoming, (response) => respond(incoming.id, response))) return;
     const need = freshness(incoming, core.state);
     switch (need.type) {
@@ -72,7 +102,9 @@ export function createServing(core: Core, parts: ServingParts): Serving {
       return respond(incoming.id,
         unavailableResponse('this peer has not learned the state of the cluster yet'));
     }
-    const result = handle(incoming, core.state, context());
+    const asked = identified(incoming);
+    if (isTokenRefusal(asked)) return respond(incoming.id, unauthorizedResponse());
+    const result = handle(asked, core.state, context());
     switch (result.type) {
       case 'response': return respond(incoming.id,
         read === 'stale' ? withWarning(result.response) : result.response);
@@ -155,6 +187,8 @@ export function createServing(core: Core, parts: ServingParts): Serving {
     ended: (id) => { live.delete(id); },
   };
 }
+
+const unauthorizedResponse = (): ApiResponse => problemResponse(unauthorized());
 
 const seconds = (ms: number): string => `${Math.round(ms / 1000)} s`;
 

@@ -6,6 +6,7 @@
 // Source: Kubernetes, "API discovery" and "API health endpoints"; the types of apidiscovery.k8s.io/v2.
 
 import { limits } from '../limits.ts';
+import { openidPaths } from './access/oidc.ts';
 import { coversJson, plainJson, ranked, respond } from './output.ts';
 import type { Query } from './query.ts';
 import type { ApiContext, ApiRequest, ApiResponse } from './request.ts';
@@ -52,7 +53,8 @@ const plain = (status: number, body: string): ApiResponse => ({
 function allPaths(registry: Registry): string[] {
   const versions = registry.groupVersions().flatMap(({ group, version }) =>
     group === '' ? ['/api', `/api/${version}`] : [`/apis/${group}`, `/apis/${group}/${version}`]);
-  const own = ['/apis', '/healthz', '/livez', '/openapi/v2', '/openapi/v3', '/readyz', '/version'];
+  const own = [...openidPaths, '/apis', '/healthz', '/livez', '/openapi/v2', '/openapi/v3', '/readyz',
+    '/version'];
   return [...new Set([...versions, ...own])].sort();
 }
 
@@ -108,6 +110,7 @@ const reviewsOf = ({ group, version }: GroupVersion): readonly Announced[] =>
   reviews.filter((review) => review.group === group && version === 'v1')
     .map(({ resource, kind }) => ({ name: resource, group, version, kind, verbs: ['create'] }));
 
+const authentication = { group: 'authentication.k8s.io', version: 'v1' } as const;
 const scaleKind = { group: 'autoscaling', version: 'v1', kind: 'Scale' } as const;
 
 /** What a subresource takes and gives: the object itself, or a kind of its own. */
@@ -120,6 +123,8 @@ function subresourcesOf(resource: Resource): readonly Announced[] {
         return { name, ...scaleKind, verbs: ['get', 'patch', 'update'] };
       case 'log': return { name, group, version, kind, verbs: ['get'] };
       case 'binding': return { name, group, version, kind: 'Binding', verbs: ['create'] };
+      case 'token':
+        return { name, ...authentication, kind: 'TokenRequest', verbs: ['create'] };
       case 'finalize': return { name, group, version, kind, verbs: ['update'] };
     }
   });

@@ -5,6 +5,9 @@
 
 import { revision as asRevision } from '../ids.ts';
 import type { State } from '../state/state.ts';
+import { openidPage } from './access/oidc.ts';
+import { requestToken } from './access/tokenrequest.ts';
+import { reviewToken } from './access/tokenreview.ts';
 import { parseBody } from './body.ts';
 import { createObject } from './create.ts';
 import { discoveryPage } from './discovery.ts';
@@ -65,7 +68,8 @@ function answer(request: ApiRequest, state: State, context: ApiContext): Answer 
   if (isProblem(found)) return found;
   if (found.type === 'page') {
     return discoveryPage(found.parts, request, query, context, registry)
-      ?? openapiPage(found.parts, request, registry) ?? noSuchPath();
+      ?? openapiPage(found.parts, request, registry)
+      ?? openidPage(found.parts, request, state, context) ?? noSuchPath();
   }
   const form = negotiate(request.headers['accept'], query);
   if (isProblem(form)) return form;
@@ -73,6 +77,10 @@ function answer(request: ApiRequest, state: State, context: ApiContext): Answer 
     if (request.method !== 'POST') return methodNotAllowed();
     const body = parseBody(request.body, request.headers['content-type']);
     if (isProblem(body)) return body;
+    if (found.kind === 'TokenReview') {
+      const review = reviewToken(body, state, context.nowWallMs);
+      return isProblem(review) ? review : respond(201, JSON.stringify(review), form);
+    }
     return respond(201, JSON.stringify(reviewOf(found.kind, body.value, request.user)), form);
   }
   const writing: Writing = { request, route: found, query, form, state, context };
@@ -105,6 +113,7 @@ function toResource(writing: Writing): Answer {
     case 'scale': return isRead(request) || replaces ? scale(writing) : methodNotAllowed();
     case 'binding': return creates ? bind(writing) : methodNotAllowed();
     case 'finalize': return method === 'PUT' ? finalize(writing) : methodNotAllowed();
+    case 'token': return creates ? requestToken(writing) : methodNotAllowed();
     case 'log': return isRead(request) ? podLogs(writing) : methodNotAllowed();
     default: return noSuchPath();
   }

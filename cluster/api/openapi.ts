@@ -303,7 +303,7 @@ function subresourceOperations(name: Resource['subresources'][number]): readonly
   switch (name) {
     case 'status': case 'scale': return onObject.filter(({ verb }) => verb !== 'delete');
     case 'log': return onObject.filter(({ verb }) => verb === 'get');
-    case 'binding': return [{ action: 'post', method: 'post', query: writeQuery }];
+    case 'binding': case 'token': return [{ action: 'post', method: 'post', query: writeQuery }];
     case 'finalize': return onObject.filter(({ verb }) => verb === 'update');
     default: return unreachable(name);
   }
@@ -319,7 +319,8 @@ function pathItem(
   const inPath = [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) =>
     ({ name, in: 'path', required: true, ...typed(text, generation) }));
   const shown = sub === 'scale' ? gvk('autoscaling', 'v1', 'Scale')
-    : sub === 'binding' ? gvk('', 'v1', 'Binding') : gvk(group, version, kind);
+    : sub === 'binding' ? gvk('', 'v1', 'Binding')
+      : sub === 'token' ? gvk('authentication.k8s.io', 'v1', 'TokenRequest') : gvk(group, version, kind);
   const items = operations.map(({ action, method, query }) => [method, {
     operationId: `${action}${path.replace(/[^A-Za-z0-9]+(.?)/g, (_, next: string) => next.toUpperCase())}`,
     parameters: query.map((name) => ({ name, in: 'query', ...typed(queryType(name), generation) })),

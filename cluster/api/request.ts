@@ -7,7 +7,12 @@
 import type { NodeName, ObjectKey, RequestId, Revision } from '../ids.ts';
 import type { Change, Op, Outcome } from '../state/types.ts';
 
-export interface UserInfo { readonly name: string; readonly groups: readonly string[] }
+export interface UserInfo {
+  readonly name: string;
+  readonly groups: readonly string[];
+  readonly uid?: string;
+  readonly extra?: Readonly<Record<string, readonly string[]>>;
+}
 
 export interface ApiRequest {
   readonly id: RequestId;
@@ -20,7 +25,10 @@ export interface ApiRequest {
   /** Lower-case names; only what the API reads: accept, content-type, user-agent, accept-encoding. */
   readonly headers: Readonly<Record<string, string>>;
   readonly body: Uint8Array | null;
+  /** Who asks, by its certificate; `system:anonymous` where it showed none. */
   readonly user: UserInfo;
+  /** A bearer token, of one that showed no certificate: the peer finds out whom it stands for. */
+  readonly token?: string;
 }
 
 export interface ApiResponse {

@@ -82,7 +82,8 @@ export interface Resource {
   readonly categories: readonly string[];
   readonly namespaced: boolean;
   readonly verbs: readonly string[];
-  readonly subresources: readonly ('status' | 'scale' | 'log' | 'binding' | 'finalize')[];
+  readonly subresources: readonly ('status' | 'scale' | 'log' | 'binding' | 'finalize'
+    | 'token')[];
   /** The whole object: apiVersion, kind, metadata and the rest. */
   readonly schema: Schema;
   readonly columns: readonly Column[];

@@ -4,6 +4,7 @@
 // Who may do what is not restricted yet: whoever holds a certificate of the cluster's CA may do everything.
 // Source: Kubernetes API, authorization.k8s.io/v1 and authentication.k8s.io/v1.
 
+import { shownUser } from './access/tokenreview.ts';
 import { isObject } from './body.ts';
 import type { Json } from './body.ts';
 import type { UserInfo } from './request.ts';
@@ -11,7 +12,7 @@ import type { Route } from './route.ts';
 import { apiVersionOf } from './output.ts';
 import { reviews } from './route.ts';
 
-export type ReviewKind = Extract<Route, { type: 'review' }>['kind'];
+export type ReviewKind = Exclude<Extract<Route, { type: 'review' }>['kind'], 'TokenReview'>;
 
 /** The review with its answer, around what was asked. */
 export function reviewOf(kind: ReviewKind, asked: Json, user: UserInfo): object {
@@ -20,10 +21,10 @@ export function reviewOf(kind: ReviewKind, asked: Json, user: UserInfo): object 
   return { kind, apiVersion: apiVersionOf({ group, version }), metadata, spec, status: statusOf(kind, user) };
 }
 
-function statusOf(kind: ReviewKind, { name, groups }: UserInfo): object {
+function statusOf(kind: ReviewKind, user: UserInfo): object {
   switch (kind) {
     case 'SelfSubjectAccessReview': return { allowed: true };
-    case 'SelfSubjectReview': return { userInfo: { username: name, groups } };
+    case 'SelfSubjectReview': return { userInfo: shownUser(user) };
     case 'SelfSubjectRulesReview':
       return {
         resourceRules: [{ verbs: ['*'], apiGroups: ['*'], resources: ['*'] }],

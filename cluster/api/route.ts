@@ -29,6 +29,7 @@ export interface ResourceRoute {
 /** Kinds that are asked and answered, never stored; all of version v1. */
 export const reviews = [
   { group: 'authentication.k8s.io', resource: 'selfsubjectreviews', kind: 'SelfSubjectReview' },
+  { group: 'authentication.k8s.io', resource: 'tokenreviews', kind: 'TokenReview' },
   { group: 'authorization.k8s.io', resource: 'selfsubjectaccessreviews', kind: 'SelfSubjectAccessReview' },
   { group: 'authorization.k8s.io', resource: 'selfsubjectrulesreviews', kind: 'SelfSubjectRulesReview' },
 ] as const;

@@ -1,5 +1,6 @@
-// The HTTPS API of one peer: HTTP/2 and HTTP/1.1 on one port, clients known by their certificate. It turns
-// requests into `request` events and carries the peer's answers back; what a request means is not known here.
+// The HTTPS API of one peer: HTTP/2 and HTTP/1.1 on one port, clients known by their certificate or by a
+// bearer token. It turns requests into `request` events and carries the peer's answers back; what a request
+// means is not known here, nor whom a token stands for.
 //
 // What always holds: bodies, streams and connections are bounded; a client that reads too slowly loses its
 // stream, not the peer its memory; after `request-closed` nothing more is sent for that request.
@@ -7,7 +8,7 @@
 import { createSecureServer } from 'node:http2';
 import type { Http2SecureServer } from 'node:http2';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { TLSSocket } from 'node:tls';
+import type { PeerCertificate, TLSSocket } from 'node:tls';
 import { requestId } from '../../cluster/ids.ts';
 import type { RequestId } from '../../cluster/ids.ts';
 import { limits } from '../../cluster/limits.ts';
@@ -35,7 +36,7 @@ export interface Clients extends ClientsPort {
 
 /** Simultaneous connects queue up to here; Node's default of 511 stalls a thousand clients. */
 const backlog = 4_096;
-/** Answered without a certificate, as an API server does for its load balancer. */
+/** Answered to whoever asks, as an API server does for its load balancer. */
 const openPaths = new Set(['/healthz', '/livez', '/readyz', '/version']);
 const wantedHeaders = ['accept', 'content-type', 'user-agent', 'accept-encoding'] as const;
 
@@ -49,8 +50,12 @@ export function createClients(deliver: (event: ClientsEvent) => void): Clients {
   function serve(exchange: Exchange): void {
     const { target, method } = exchange, cut = target.indexOf('?');
     const path = cut < 0 ? target : target.slice(0, cut), query = cut < 0 ? '' : target.slice(cut + 1);
-    const user = userOf(users, exchange.socket) ?? (openPaths.has(path) ? anonymous : null);
-    if (user === null) return exchange.answer(failure(401, 'Unauthorized', 'Unauthorized'));
+    const known = userOf(users, exchange.socket);
+    const token = known === null ? bearerToken(exchange.headers.authorization) : null;
+    if (known === null && token === null && !openPaths.has(path)) {
+      return exchange.answer(failure(401, 'Unauthorized', 'Unauthorized'));
+    }
+    const who = { user: known ?? anonymous, ...token === null ? {} : { token } };
     readBody(exchange, (body, error) => {
       if (error !== null) return exchange.answer(error);
       const id = requestId(String((count += 1)));
@@ -61,7 +66,7 @@ export function createClients(deliver: (event: ClientsEvent) => void): Clients {
         const value = exchange.headers[name];
         if (typeof value === 'string') headers[name] = value;
       }
-      deliver({ type: 'request', request: { id, method, path, query, headers, body, user } });
+      deliver({ type: 'request', request: { id, method, path, query, headers, body, ...who } });
     });
   }
 
@@ -150,15 +155,25 @@ export function createClients(deliver: (event: ClientsEvent) => void): Clients {
 
 const anonymous: UserInfo = { name: 'system:anonymous', groups: ['system:unauthenticated'] };
 
+/** Source: RFC 6750, section 2.1; apiserver authentication/request/bearertoken. */
+function bearerToken(header: string | undefined): string | null {
+  const [scheme = '', token = ''] = (header ?? '').trim().split(' ', 2);
+  return scheme.toLowerCase() === 'bearer' && token !== '' ? token : null;
+}
+
 /** Who a connection belongs to, by the certificate that our own CA signed. Cached: it can't change. */
 function userOf(users: WeakMap<TLSSocket, UserInfo | null>, socket: TLSSocket): UserInfo | null {
   const known = users.get(socket);
   if (known !== undefined) return known;
   let user: UserInfo | null = null;
   if (socket.authorized) {
-    const { subject } = socket.getPeerCertificate() as { subject?: { CN?: string; O?: string | string[] } };
+    const { subject, fingerprint256 = '' } = socket.getPeerCertificate() as Partial<PeerCertificate>;
     const groups = subject?.O === undefined ? [] : Array.isArray(subject.O) ? subject.O : [subject.O];
-    if (subject?.CN !== undefined) user = { name: subject.CN, groups: [...groups, 'system:authenticated'] };
+    const name = Array.isArray(subject?.CN) ? subject.CN.at(-1) : subject?.CN;
+    // Source: apiserver authentication/request/x509, CommonNameUserConversion.
+    const id = `X509SHA256=${fingerprint256.replaceAll(':', '').toLowerCase()}`;
+    const extra = { 'authentication.kubernetes.io/credential-id': [id] };
+    if (name) user = { name, groups: [...groups, 'system:authenticated'], extra };
   }
   users.set(socket, user);
   return user;

@@ -151,6 +151,19 @@ test('no certificate, one of another CA, and one that is over: 401, but health i
   assert.equal(requests(world).map(({ user }) => user.name), Array(3).fill('system:anonymous'));
 });
 
+test('a bearer token is handed on, and not looked at where there is a certificate', async (world) => {
+  const bearer = (authorization: string): Call => ({ user: null, path: '/api', headers: { authorization } });
+  assert.is((await http1(world, bearer('Bearer abc.def.ghi'))).status, 200);
+  assert.is((await http1(world, bearer('  bearer abc '))).status, 200);
+  assert.is((await http1(world, { ...bearer('Bearer abc'), user: world.admin })).status, 200);
+  for (const none of ['Basic abc', 'Bearer', 'Bearer ', 'abc', '']) {
+    assert.is((await http1(world, bearer(none))).status, 401, none);
+  }
+  assert.equal(requests(world).map(({ user, token }) => [user.name, token]), [
+    ['system:anonymous', 'abc.def.ghi'], ['system:anonymous', 'abc'], ['kubernetes-admin', undefined],
+  ]);
+});
+
 async function expiredCertificate(ca: KeyPair): Promise<KeyPair> {
   const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };
   const { subtle } = globalThis.crypto;

@@ -8,7 +8,6 @@ import { decodeBase64, decodeBase64Text, encodeBase64 } from './base64.ts';
 import { ageColumn, count, nameColumn, text } from './columns.ts';
 import { validateFrozen, validateKeys } from './datamap.ts';
 import { kind } from './kind.ts';
-import { refuse, refusedInSecret } from './unsupported.ts';
 import { immutable, invalid, required, sortedEntries, tooLong } from './validate.ts';
 import type { Errors } from './validate.ts';
 
@@ -50,9 +49,15 @@ function validate(object: KubeObject, old: KubeObject | null): readonly StatusCa
   }
   if (bytes > limits.configDataBytesMax) tooLong(errors, 'data', limits.configDataBytesMax);
   validateType(errors, type ?? '', data ?? {});
-  refuse(errors, refusedInSecret, object, '');
+  const account = object.metadata.annotations?.[accountAnnotation] ?? '';
+  if (type === 'kubernetes.io/service-account-token' && account === '') {
+    required(errors, `metadata.annotations[${accountAnnotation}]`);
+  }
   return errors;
 }
+
+/** Whose token a Secret of that type gets. */
+const accountAnnotation = 'kubernetes.io/service-account.name';
 
 /** A secret's value is never shown, not even in an error. */
 const redacted = '<secret contents redacted>';

@@ -9,7 +9,7 @@ import type { Errors } from './validate.ts';
 
 export const serviceAccount: Resource = kind({
   group: '', version: 'v1', resource: 'serviceaccounts', singular: 'serviceaccount', kind: 'ServiceAccount',
-  shortNames: ['sa'],
+  shortNames: ['sa'], subresources: ['token'],
   columns: [
     nameColumn,
     count('Secrets', 'Secrets that pods of the account may use.',

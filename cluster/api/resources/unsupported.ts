@@ -114,10 +114,6 @@ export const refusedInServiceAccount: readonly Refused[] = [
   no('imagePullSecrets'), // would be added to the pods of the account
 ];
 
-export const refusedInSecret: readonly Refused[] = [
-  only('type', 'kubernetes.io/service-account-token'), // a token would have to be made
-];
-
 export const refusedInLeaseSpec: readonly Refused[] = [
   no('preferredHolder'),
   no('strategy'),
