@@ -1,11 +1,15 @@
-// What Kubernetes has no path for: `/shoal/v1/status`, `/shoal/v1/leave` and `/shoal/v1/recover`.
+// What Kubernetes has no path for: `/shoal/v1/status`, `/shoal/v1/leave`, `/shoal/v1/recover` and
+// `/shoal/v1/rotate-token-keys`. For the cluster's administrators (`system:masters`) alone.
 
 import type { PeerId } from '../../cluster/ids.ts';
 import { failure } from '../../cluster/api/status.ts';
 import type { ApiRequest, ApiResponse } from '../../cluster/api/request.ts';
 import type { LogMember } from '../../cluster/log/types.ts';
+import type { Op } from '../../cluster/state/types.ts';
+import type { SubmitOutcome } from '../services.ts';
 import type { Core } from './core.ts';
 import { recoveryOf } from './recovery.ts';
+import { rotateTokenKeys } from './rotation.ts';
 import type { PeerStatus } from './status.ts';
 
 export interface AdminHooks {
@@ -18,6 +22,7 @@ export interface AdminHooks {
   obstacle(peer: PeerId): string | null;
   /** The names of the voters that can't be reached. */
   unreachable(): readonly string[];
+  submit(ops: readonly Op[], done: (outcome: SubmitOutcome) => void): void;
   /** Calls back once the state is the newest; false where nobody could say. */
   fresh(done: (fresh: boolean) => void): void;
 }
@@ -70,6 +75,8 @@ export function createAdmin(core: Core, hooks: AdminHooks): Admin {
       const names = namesIn(request.body);
       if (names === null) respond(failure(400, 'BadRequest', 'the body is no JSON object with "members"'));
       else respond(recover(names));
+    } else if (request.path === '/shoal/v1/rotate-token-keys' && request.method === 'POST') {
+      rotateTokenKeys(core, hooks.submit, respond);
     } else respond(failure(404, 'NotFound', `no such path: ${request.method} ${request.path}`));
     return true;
   };

@@ -394,7 +394,7 @@ function joinClients(hub: Hub): void {
       recover: (left) => hub.consensus.feed({ type: 'recover', members: left }),
       obstacle: (peer) => obstacle(hub.known, peer, new Set(hub.spread.live())),
       unreachable: () => unreachableNames(hub),
-      fresh: (done) => whenFresh(hub, done),
+      fresh: (done) => whenFresh(hub, done), submit: (ops, done) => hub.commands.submit(ops, null, done),
     }),
     readiness: () => hub.hooks.phase() === 'running' ? { ready: true, reason: '' }
       : { ready: false, reason: 'the state is not caught up with the cluster' },

@@ -12,7 +12,7 @@ import { leave } from './leave.ts';
 import { recover } from './recover.ts';
 import type { StartFlags } from './start.ts';
 import { status } from './status.ts';
-import { createToken, deleteToken, listTokens } from './token.ts';
+import { createToken, deleteToken, listTokens, rotateKeys } from './token.ts';
 
 const program = new Command('shoal')
   .description('Kubernetes without a master: every machine runs the same peer')
@@ -72,6 +72,8 @@ clientFlags(token.command('create').description('make one and print it')
 clientFlags(token.command('list').description('what tokens there are')).action(listTokens);
 clientFlags(token.command('delete').description('make one void').argument('<id>', 'its part before the dot'))
   .action(deleteToken);
+clientFlags(token.command('rotate-keys').description('have another key sign the tokens of ServiceAccounts'))
+  .action(rotateKeys);
 
 clientFlags(program.command('status').description(
   'members, leader, and how many more failures the cluster survives')

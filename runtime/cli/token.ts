@@ -1,4 +1,5 @@
-// `shoal token`: bootstrap tokens, kept as Kubernetes keeps them: Secrets in kube-system.
+// `shoal token`: bootstrap tokens, kept as Kubernetes keeps them: Secrets in kube-system; and the keys of
+// ServiceAccounts' tokens.
 
 import { randomInt } from 'node:crypto';
 import { secretFromToken, tokenFromSecret } from '../../cluster/join.ts';
@@ -36,6 +37,14 @@ export async function listTokens(flags: ClientFlags): Promise<void> {
 export async function deleteToken(id: string, flags: ClientFlags): Promise<void> {
   await openClient(flags).json('DELETE', `${path}/bootstrap-token-${encodeURIComponent(id)}`);
   console.log(`token ${id} is void`);
+}
+
+/** `shoal token rotate-keys`: another key signs ServiceAccount tokens from now on. */
+export async function rotateKeys(flags: ClientFlags): Promise<void> {
+  const { kid, dropped } = await openClient(flags)
+    .json<{ kid: string; dropped: string[] }>('POST', '/shoal/v1/rotate-token-keys');
+  console.log(`key ${kid} signs ServiceAccount tokens from now on; those of the keys before stand`);
+  for (const old of dropped) console.log(`key ${old} is forgotten, and all tokens that it signed are void`);
 }
 
 function durationMs(text: string): number {

@@ -167,8 +167,8 @@ test('the same claims give the same token, and others can verify it by the publi
   const point = Buffer.concat([Buffer.from([4]), Buffer.from(key?.x ?? '', 'base64url'),
     Buffer.from(key?.y ?? '', 'base64url')]);
   const cut = token.lastIndexOf('.');
-  assert.ok(p256.verify(Buffer.from(token.slice(cut + 1), 'base64url'), Buffer.from(token.slice(0, cut)), point,
-    { lowS: false }));
+  const signature = Buffer.from(token.slice(cut + 1), 'base64url');
+  assert.ok(p256.verify(signature, Buffer.from(token.slice(0, cut)), point, { lowS: false }));
 });
 
 test('tokens of old keys stand until their key is dropped; a signature is verified once', () => {
@@ -202,7 +202,8 @@ test('what is remembered of signatures is bounded', () => {
 });
 
 test('no path of the API leads to the keys', () => {
-  const world = createTokenWorld(), secret = get<TokenKeys>(world.state(), tokenKeysKey)?.keys[0]?.secret ?? '';
+  const world = createTokenWorld();
+  const secret = get<TokenKeys>(world.state(), tokenKeysKey)?.keys[0]?.secret ?? '';
   assert.ok(secret.length > 40);
   const paths = [
     '/apis/_shoal/v1/tokenkeys', '/apis/_shoal/v1/tokenkeys/service-accounts', '/api/v1/tokenkeys',
