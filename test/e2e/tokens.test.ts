@@ -34,8 +34,9 @@ function placeOf({ kubeconfig }: TestPeer): Place {
 function asBearer(cluster: Cluster, peer: TestPeer, token: string, ...args: string[]): Promise<Output> {
   const { server, ca } = placeOf(peer), caFile = join(cluster.dir, `${peer.name}-ca.crt`);
   writeFileSync(caFile, ca);
-  return command('kubectl', ['--kubeconfig', '/dev/null', '--server', server, '--certificate-authority', caFile,
-    '--token', token, '--cache-dir', join(peer.dir, 'bearer-cache'), ...args]);
+  return command('kubectl', ['--kubeconfig', '/dev/null', '--server', server,
+    '--certificate-authority', caFile, '--token', token,
+    '--cache-dir', join(peer.dir, 'bearer-cache'), ...args]);
 }
 
 /** Status and body of a GET without a certificate. */
@@ -93,7 +94,9 @@ on('who shows nothing sees health and version alone; a bad token opens nothing',
     assert.is((await get(peer, path)).status, 200, path);
     assert.is((await get(peer, path, 'abc')).status, 401, `${path} with a bad token`);
   }
-  const closed = ['/', '/api', '/apis', '/api/v1/namespaces', '/openapi/v3', '/shoal/v1/status', '/openid/v1/jwks'];
+  const closed = [
+    '/', '/api', '/apis', '/api/v1/namespaces', '/openapi/v3', '/shoal/v1/status', '/openid/v1/jwks',
+  ];
   for (const path of closed) assert.is((await get(peer, path)).status, 401, path);
 });
 
