@@ -139,7 +139,8 @@ on('a Secret for a token gets one, and goes with the account', async (cluster) =
   }, patienceMs);
   assert.is((await get(cluster.peer(3), '/api', token)).status, 200);
   await peer.kubectlOk('delete', 'serviceaccount', 'old');
-  await until('gone', async () => (await peer.kubectl('get', 'secret', 'old-token')).code === 1 || null, patienceMs);
+  const isGone = async (): Promise<boolean> => (await peer.kubectl('get', 'secret', 'old-token')).code === 1;
+  await until('gone', isGone, patienceMs);
   assert.is((await get(peer, '/api', token)).status, 401);
 });
 
