@@ -15,6 +15,7 @@ import { eventController } from './controllers/event-ttl.ts';
 import { garbageController } from './controllers/garbage.ts';
 import { namespaceController } from './controllers/namespace.ts';
 import { replicaSetController } from './controllers/replicaset.ts';
+import { aggregationController, defaultRolesController } from './controllers/roles.ts';
 import { rootCaController } from './controllers/root-ca.ts';
 import { serviceAccountController } from './controllers/serviceaccount.ts';
 import { tokenSecretsController } from './controllers/token-secrets.ts';
@@ -36,6 +37,8 @@ export interface LeaderActors {
 /** In the order in which they hear of a change. */
 const definitions: readonly ControllerDefinition[] = [
   bootstrapController,
+  defaultRolesController,
+  aggregationController,
   namespaceController,
   serviceAccountController,
   tokenSecretsController,

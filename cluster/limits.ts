@@ -180,6 +180,10 @@ export const limits = {
   /** Client requests being served at once on one peer. */
   requestsInFlightMax: 4_096,
 
+  // ── who may do what ──────────────────────────────────────────────────────────────────────────────────
+  /** Verbs on resources that a role may come to before it is compared with what its writer may do. */
+  ruleAtomsMax: 20_000,
+
   // ── nodes, scheduler, controllers ────────────────────────────────────────────────────────────────────
   /** A silent node is suspect when gossip says so, unreachable (NotReady) this long after. */
   nodeUnreachableAfterSuspectMs: 4_000,

@@ -3,6 +3,7 @@
 
 import { objectKey } from '../ids.ts';
 import { get } from '../state/query.ts';
+import { escalation } from './access/escalate.ts';
 import { parseBody } from './body.ts';
 import { clientMetadata, generatedName, metadataOf, validateMetadata } from './metadata.ts';
 import { newborn } from './objects.ts';
@@ -30,6 +31,8 @@ export function createObject(writing: Writing): ApiResult | Problem {
   if (isProblem(metadata)) return metadata;
   const object = newObject(writing, { ...decoded.value, metadata } as unknown as KubeObject);
   const { name } = object.metadata;
+  const denied = escalation({ route, user: request.user, state: writing.state }, object, null);
+  if (denied !== null) return denied;
   const causes: readonly StatusCause[] =
     [...validateMetadata(object, null, resource), ...resource.validate(object, null)];
   if (causes.length > 0) return invalid(resource, name, causes);

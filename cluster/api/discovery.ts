@@ -12,7 +12,7 @@ import type { Query } from './query.ts';
 import type { ApiContext, ApiRequest, ApiResponse } from './request.ts';
 import type { GroupVersion, Registry } from './registry.ts';
 import type { Resource } from './resource.ts';
-import { reviews } from './route.ts';
+import { isLocal, reviews } from './route.ts';
 import { methodNotAllowed, notAcceptable } from './status.ts';
 import type { Problem } from './status.ts';
 import { versionInfo } from './version.ts';
@@ -104,11 +104,13 @@ interface Announced {
   readonly version: string;
   readonly kind: string;
   readonly verbs: readonly string[];
+  readonly namespaced?: boolean;
 }
 
 const reviewsOf = ({ group, version }: GroupVersion): readonly Announced[] =>
   reviews.filter((review) => review.group === group && version === 'v1')
-    .map(({ resource, kind }) => ({ name: resource, group, version, kind, verbs: ['create'] }));
+    .map(({ resource, kind }) =>
+      ({ name: resource, group, version, kind, verbs: ['create'], namespaced: isLocal(kind) }));
 
 const authentication = { group: 'authentication.k8s.io', version: 'v1' } as const;
 const scaleKind = { group: 'autoscaling', version: 'v1', kind: 'Scale' } as const;
@@ -145,8 +147,8 @@ function legacyEntries(resource: Resource): unknown[] {
   return [own, ...below];
 }
 
-const legacyReview = ({ name, kind, verbs }: Announced): unknown =>
-  ({ name, singularName: kind.toLowerCase(), namespaced: false, kind, verbs });
+const legacyReview = ({ name, kind, verbs, namespaced = false }: Announced): unknown =>
+  ({ name, singularName: kind.toLowerCase(), namespaced, kind, verbs });
 
 // ── groups and kinds, aggregated ─────────────────────────────────────────────────────────────────────────
 
@@ -193,8 +195,9 @@ function aggregatedEntry(resource: Resource): unknown {
   };
 }
 
-const aggregatedReview = ({ name, group, version, kind, verbs }: Announced): unknown => ({
-  resource: name, responseKind: { group, version, kind }, scope: 'Cluster',
+const aggregatedReview = ({ name, group, version, kind, verbs, namespaced }: Announced): unknown => ({
+  resource: name, responseKind: { group, version, kind },
+  scope: namespaced === true ? 'Namespaced' : 'Cluster',
   singularResource: kind.toLowerCase(), verbs,
 });
 

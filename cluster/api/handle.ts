@@ -5,7 +5,12 @@
 
 import { revision as asRevision } from '../ids.ts';
 import type { State } from '../state/state.ts';
+import { attributesOf } from './access/attributes.ts';
+import { authorize } from './access/authorize.ts';
+import { forbid } from './access/forbid.ts';
+import { impersonated } from './access/impersonate.ts';
 import { openidPage } from './access/oidc.ts';
+import { reviewOf } from './access/reviews.ts';
 import { requestToken } from './access/tokenrequest.ts';
 import { reviewToken } from './access/tokenreview.ts';
 import { parseBody } from './body.ts';
@@ -20,7 +25,6 @@ import { getObject, listObjects, pinnedRevision } from './read.ts';
 import { deleteCollection, deleteObject } from './remove.ts';
 import { registryOf } from './registry.ts';
 import type { ApiContext, ApiRequest, ApiResponse, ApiResult, Freshness } from './request.ts';
-import { reviewOf } from './review.ts';
 import { route } from './route.ts';
 import type { ResourceRoute } from './route.ts';
 import { isProblem, methodNotAllowed, noSuchPath, problemResponse } from './status.ts';
@@ -61,9 +65,11 @@ type Answer = ApiResult | ApiResponse | Problem;
 const isRead = ({ method }: ApiRequest): boolean => method === 'GET' || method === 'HEAD';
 const isWatch = (query: Query): boolean => flag(query, 'watch');
 
-function answer(request: ApiRequest, state: State, context: ApiContext): Answer {
-  const query = parseQuery(request.query);
+function answer(sent: ApiRequest, state: State, context: ApiContext): Answer {
+  const query = parseQuery(sent.query);
   if (isProblem(query)) return query;
+  const request = allowed(sent, query, state);
+  if (isProblem(request)) return request;
   const registry = registryOf(state), found = route(request.path, registry);
   if (isProblem(found)) return found;
   if (found.type === 'page') {
@@ -77,14 +83,23 @@ function answer(request: ApiRequest, state: State, context: ApiContext): Answer 
     if (request.method !== 'POST') return methodNotAllowed();
     const body = parseBody(request.body, request.headers['content-type']);
     if (isProblem(body)) return body;
-    if (found.kind === 'TokenReview') {
-      const review = reviewToken(body, state, context.nowWallMs);
-      return isProblem(review) ? review : respond(201, JSON.stringify(review), form);
-    }
-    return respond(201, JSON.stringify(reviewOf(found.kind, body.value, request.user)), form);
+    const { kind, namespace } = found, { user } = request;
+    const review = kind === 'TokenReview' ? reviewToken(body, state, context.nowWallMs)
+      : reviewOf({ kind, namespace, user, state }, body);
+    return isProblem(review) ? review : respond(201, JSON.stringify(review), form);
   }
   const writing: Writing = { request, route: found, query, form, state, context };
   return verbAllowed(writing) ? toResource(writing) : methodNotAllowed();
+}
+
+/** The request as that of whom its sender acts as, or why it may not be made. */
+function allowed(request: ApiRequest, query: Query, state: State): ApiRequest | Problem {
+  const acting = impersonated(request, state);
+  if (isProblem(acting)) return acting;
+  const user = acting ?? request.user, attributes = attributesOf(request, query);
+  const decision = authorize(attributes, user, state);
+  if (!decision.allowed) return forbid(attributes, user, decision.reason);
+  return acting === null ? request : { ...request, user };
 }
 
 /** Whether the kind has this verb at all; subresources have verbs of their own. */

@@ -21,6 +21,10 @@ export const resources = {
   deployments: resourceName('apps/deployments'),
   endpointSlices: resourceName('discovery.k8s.io/endpointslices'),
   leases: resourceName('coordination.k8s.io/leases'),
+  roles: resourceName('rbac.authorization.k8s.io/roles'),
+  roleBindings: resourceName('rbac.authorization.k8s.io/rolebindings'),
+  clusterRoles: resourceName('rbac.authorization.k8s.io/clusterroles'),
+  clusterRoleBindings: resourceName('rbac.authorization.k8s.io/clusterrolebindings'),
 } as const;
 
 export function keyOf(resource: ResourceName,

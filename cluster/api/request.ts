@@ -22,7 +22,10 @@ export interface ApiRequest {
   readonly path: string;
   /** Raw query without `?`; empty if none. */
   readonly query: string;
-  /** Lower-case names; only what the API reads: accept, content-type, user-agent, accept-encoding. */
+  /**
+   * Lower-case names; only what the API reads: accept, content-type, user-agent, accept-encoding, and those
+   * of impersonation. A header that came several times holds its values on lines of their own.
+   */
   readonly headers: Readonly<Record<string, string>>;
   readonly body: Uint8Array | null;
   /** Who asks, by its certificate; `system:anonymous` where it showed none. */

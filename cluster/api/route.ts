@@ -12,7 +12,11 @@ export type Route =
   | ResourceRoute
   | { readonly type: 'page'; readonly parts: readonly string[] }
   /** Requests that are answered, never stored. */
-  | { readonly type: 'review'; readonly kind: (typeof reviews)[number]['kind'] };
+  | {
+      readonly type: 'review'; readonly kind: (typeof reviews)[number]['kind'];
+      /** Empty but for a LocalSubjectAccessReview. */
+      readonly namespace: string;
+    };
 
 export interface ResourceRoute {
   readonly type: 'resource';
@@ -30,9 +34,15 @@ export interface ResourceRoute {
 export const reviews = [
   { group: 'authentication.k8s.io', resource: 'selfsubjectreviews', kind: 'SelfSubjectReview' },
   { group: 'authentication.k8s.io', resource: 'tokenreviews', kind: 'TokenReview' },
+  { group: 'authorization.k8s.io', resource: 'localsubjectaccessreviews', kind: 'LocalSubjectAccessReview' },
   { group: 'authorization.k8s.io', resource: 'selfsubjectaccessreviews', kind: 'SelfSubjectAccessReview' },
   { group: 'authorization.k8s.io', resource: 'selfsubjectrulesreviews', kind: 'SelfSubjectRulesReview' },
+  { group: 'authorization.k8s.io', resource: 'subjectaccessreviews', kind: 'SubjectAccessReview' },
 ] as const;
+
+/** The one review that is asked within a namespace. */
+export const isLocal = (kind: (typeof reviews)[number]['kind']): boolean =>
+  kind === 'LocalSubjectAccessReview';
 
 export function route(path: string, registry: Registry): Route | Problem {
   let parts: string[];
@@ -47,13 +57,19 @@ export function route(path: string, registry: Registry): Route | Problem {
     return within(registry, '', 'v1', rest.slice(1));
   }
   if (root === 'apis' && rest.length > 2) {
-    const review = reviews.find(({ group, resource }) => group === rest[0] && resource === rest[2]);
-    if (review !== undefined && rest[1] === 'v1' && rest.length === 3) {
-      return { type: 'review', kind: review.kind };
-    }
+    const review = reviewAt(rest);
+    if (review !== null) return review;
     return within(registry, rest[0] ?? '', rest[1] ?? '', rest.slice(2));
   }
   return { type: 'page', parts };
+}
+
+function reviewAt([group, version, ...rest]: readonly string[]): Route | null {
+  const [first, second = '', third] = rest, within = first === 'namespaces' && rest.length === 3;
+  const review = reviews.find((each) => each.group === group && each.resource === (within ? third : first));
+  if (review === undefined || version !== 'v1' || isLocal(review.kind) !== within) return null;
+  if (!within && rest.length !== 1) return null;
+  return { type: 'review', kind: review.kind, namespace: within ? second : '' };
 }
 
 export const groupOf = (resource: Resource): string => resource.group === '' ? 'core' : resource.group;

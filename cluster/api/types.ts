@@ -244,6 +244,29 @@ export interface Lease extends KubeObject {
   };
 }
 
+export interface PolicyRule {
+  readonly verbs: readonly string[];
+  readonly apiGroups?: readonly string[]; readonly resources?: readonly string[];
+  readonly resourceNames?: readonly string[]; readonly nonResourceURLs?: readonly string[];
+}
+
+/** Role and ClusterRole; only the latter aggregates. */
+export interface Role extends KubeObject {
+  readonly rules?: readonly PolicyRule[];
+  readonly aggregationRule?: { readonly clusterRoleSelectors?: readonly LabelSelector[] };
+}
+
+export interface Subject {
+  readonly kind: string; readonly name: string; readonly apiGroup?: string; readonly namespace?: string;
+}
+
+export interface RoleRef { readonly apiGroup: string; readonly kind: string; readonly name: string }
+
+/** RoleBinding and ClusterRoleBinding. */
+export interface RoleBinding extends KubeObject {
+  readonly subjects?: readonly Subject[]; readonly roleRef: RoleRef;
+}
+
 /** meta/v1 Status: how every refusal reaches a client. */
 export interface Status {
   readonly kind: 'Status'; readonly apiVersion: 'v1'; readonly metadata: { readonly continue?: string };

@@ -1,6 +1,7 @@
 // update and patch, of objects and of their status.
 // Source: apiserver registry/rest (BeforeUpdate), endpoints/handlers/patch.go and update.go.
 
+import { escalation } from './access/escalate.ts';
 import { isObject, isTooDeep, mediaType, parseBody } from './body.ts';
 import type { Json, JsonObject } from './body.ts';
 import { metadataOf, updatedMetadata, validateMetadata, withGeneration } from './metadata.ts';
@@ -155,6 +156,9 @@ function replace(
   const filled = resource.defaults({ ...value, metadata } as unknown as KubeObject);
   const object = subresource === 'status' ? resource.prepareStatus(filled, old)
     : withGeneration(resource.prepareUpdate(filled, old), old, resource);
+  const { route, request, state } = writing;
+  const denied = escalation({ route, user: request.user, state }, object, old);
+  if (denied !== null) return denied;
   const causes = causesOf(object, old, resource);
   if (causes.length > 0) return invalid(resource, name, causes);
   if (asked.dryRun) return answered(objectResponse(writing, object, 200, warnings));

@@ -14,6 +14,8 @@ export interface Exchange {
   /** Path and query. */
   readonly target: string;
   readonly headers: IncomingHttpHeaders;
+  /** All values of a header, in the order in which they came: `headers` joins some with commas. */
+  values(name: string): readonly string[];
   readonly socket: TLSSocket;
   /** `end` says that the whole body is here: it never comes if the client goes away first. */
   onBody(take: (part: Buffer) => void, end: () => void): void;
@@ -35,6 +37,7 @@ export function http1Exchange(request: IncomingMessage, response: ServerResponse
   request.on('error', () => undefined);
   return {
     method: request.method ?? 'GET', target: request.url ?? '/', headers: request.headers,
+    values: (name) => request.headersDistinct[name] ?? [],
     socket: request.socket as TLSSocket,
     onBody: (take, end) => readBody(request, take, end),
     onClose: (done) => { response.on('close', done); },
@@ -55,11 +58,15 @@ export function http1Exchange(request: IncomingMessage, response: ServerResponse
   };
 }
 
-export function http2Exchange(stream: ServerHttp2Stream, headers: IncomingHttpHeaders): Exchange {
+/** `raw`: names and values by turns, as they came. */
+export function http2Exchange(
+  stream: ServerHttp2Stream, headers: IncomingHttpHeaders, raw: readonly string[],
+): Exchange {
   const gone = (): boolean => stream.destroyed || stream.closed;
   stream.on('error', () => stream.destroy());
   return {
     method: String(headers[':method'] ?? 'GET'), target: String(headers[':path'] ?? '/'), headers,
+    values: (name) => raw.filter((_, at) => at % 2 === 1 && raw[at - 1] === name),
     socket: stream.session?.socket as TLSSocket,
     onBody: (take, end) => readBody(stream, take, end),
     onClose: (done) => { stream.on('close', done); },

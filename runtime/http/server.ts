@@ -66,6 +66,9 @@ export function createClients(deliver: (event: ClientsEvent) => void): Clients {
         const value = exchange.headers[name];
         if (typeof value === 'string') headers[name] = value;
       }
+      for (const name in exchange.headers) {
+        if (name.startsWith('impersonate-')) headers[name] = exchange.values(name).join('\n');
+      }
       deliver({ type: 'request', request: { id, method, path, query, headers, body, ...who } });
     });
   }
@@ -121,9 +124,11 @@ export function createClients(deliver: (event: ClientsEvent) => void): Clients {
       });
       // The listener above makes Node put its compatibility layer on every stream; HTTP/1.1 does without.
       secure.removeAllListeners('stream');
-      secure.on('stream', (stream, headers) => {
+      // Behind the flags come the headers as they were sent; Node's types don't say so.
+      secure.on('stream', (stream, headers, ...more: readonly unknown[]) => {
         // It is told of in a later turn than it came: its connection may have broken since.
-        if (stream.session?.destroyed === false) serve(http2Exchange(stream, headers));
+        if (stream.session?.destroyed !== false) return;
+        serve(http2Exchange(stream, headers, more[1] as readonly string[]));
       });
       secure.maxConnections = limits.clientConnectionsMax;
       secure.on('secureConnection', (socket) => {

@@ -3,7 +3,7 @@
 
 import { freshness, handle } from '../../cluster/api/handle.ts';
 import type {
-  ApiContext, ApiRequest, ApiResponse, LogsRequest, WatchRequest,
+  ApiContext, ApiRequest, ApiResponse, LogsRequest, UserInfo, WatchRequest,
 } from '../../cluster/api/request.ts';
 import { index, objectKey, peerId, requestId, resourceName, revision } from '../../cluster/ids.ts';
 import { applyEntry } from '../../cluster/state/apply.ts';
@@ -23,6 +23,8 @@ export interface Given {
   readonly query?: string;
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: Uint8Array | null;
+  /** The administrator, unless somebody else is named. */
+  readonly user?: UserInfo;
 }
 
 export type Answer =
@@ -68,7 +70,7 @@ export function createApiWorld(): ApiWorld {
     const request: ApiRequest = {
       id: requestId(`request-${(requests += 1)}`), method: given.method, path: given.path,
       query: given.query ?? '', headers: given.headers ?? {}, body: given.body ?? null,
-      user: { name: 'kubernetes-admin', groups: ['system:masters', 'system:authenticated'] },
+      user: given.user ?? { name: 'kubernetes-admin', groups: ['system:masters', 'system:authenticated'] },
     };
     freshness(request, state);
     for (let attempt = 1; attempt <= attemptsMax; attempt++) {

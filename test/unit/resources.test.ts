@@ -129,7 +129,7 @@ function attributesOf(definition: string): readonly Attribute[] {
   const parts = definition.split('.');
   const name = parts.pop() ?? '';
   const models = k8s as unknown as Record<string, { getAttributeTypeMap?: () => Attribute[] }>;
-  const model = [`V1${name}`, `CoreV1${name}`, `DiscoveryV1${name}`].map((one) => models[one])
+  const model = ['V1', 'CoreV1', 'DiscoveryV1', 'RbacV1'].map((prefix) => models[`${prefix}${name}`])
     .find((one) => one?.getAttributeTypeMap !== undefined);
   assert.ok(model !== undefined, `the client has a model for ${definition}`);
   return model?.getAttributeTypeMap?.() ?? [];
@@ -147,7 +147,7 @@ function clientTypes(schema: Schema): readonly RegExp[] {
     case 'time': return [/^Date$/, /^V1MicroTime$/];
     case 'bytes': return [/^string$/];
     case 'any': return [/./];
-    case 'object': return [/^(V1|CoreV1|DiscoveryV1)/];
+    case 'object': return [/^(V1|CoreV1|DiscoveryV1|RbacV1)/];
     case 'map': return clientTypes(schema.of).map(({ source }) =>
       new RegExp(`^\\{ \\[key: string\\]: ${source.replace(/[$^]/g, '')}; \\}$`));
     case 'list': return clientTypes(schema.of).map(({ source }) =>

@@ -11,6 +11,7 @@ import { lease } from './lease.ts';
 import { namespace } from './namespace.ts';
 import { node } from './node.ts';
 import { pod } from './pod.ts';
+import { clusterRole, clusterRoleBinding, role, roleBinding } from './rbac.ts';
 import { replicaSet } from './replicaset.ts';
 import { secret } from './secret.ts';
 import { service } from './service.ts';
@@ -21,6 +22,7 @@ export const resourceTable: readonly Resource[] = [
   deployment, replicaSet,
   lease,
   endpointSlice,
+  clusterRoleBinding, clusterRole, roleBinding, role,
 ];
 
 /** The resource of a request path; null where Shoal serves no such thing. `plural` is lower case. */
