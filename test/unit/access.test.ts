@@ -173,9 +173,9 @@ test('a decision looks at the bindings of its user alone, and other writes leave
     method: 'POST', path: '/api/v1/namespaces/default/configmaps', headers: json,
     body: bytes('{"metadata":{"name":"a"}}'),
   });
-  assert.is(list(state, resources.clusterRoleBindings), before, 'an unrelated write leaves the list as it is');
+  assert.is(list(state, resources.clusterRoleBindings), before, 'an unrelated write leaves the list alone');
   world.write([{ op: 'delete', key: objectKey(resources.clusterRoleBindings, '', 'b700') }]);
-  assert.is(authorize(listing('default'), someone, state).allowed, false, 'a binding that went grants nothing');
+  assert.is(authorize(listing('default'), someone, state).allowed, false, 'what went grants nothing');
   const rounds = 20_000, started = performance.now();
   for (let n = 0; n < rounds; n++) {
     authorize(listing('default'), { name: `user-${n % 700}`, groups: [] }, state);
