@@ -18,16 +18,13 @@ export interface OwnershipOracle {
   applied(state: State, command: Command, changes: readonly Change[]): void;
 }
 
-/** A deletion may be on its way for so many entries after the taint that it was decided by is gone. */
-const taintEntries = 100;
-
 /** Kinds that the leader's actors remove by age or with their member, and not by ownership. */
 const aged: readonly string[] = [resources.events, resources.nodes, resources.namespaces];
 
 export function createOwnershipOracle(
   report: Report, history: Pick<History, 'lastVersion' | 'keyOfUid'>,
 ): OwnershipOracle {
-  /** Nodes, and when they last had a taint that pods may not bear. */
+  /** Nodes, and the last revision before which they had a taint that pods may not bear. */
   const tainted = new Map<string, number>();
 
   /** Why this object may go; null: for no reason that can be seen. */
@@ -43,8 +40,9 @@ export function createOwnershipOracle(
       return 'its namespace goes';
     }
     if (resource !== resources.pods) return null;
-    const lately = tainted.get((before as Pod).spec.nodeName ?? '') ?? -Infinity;
-    if (state.revision - lately < taintEntries) return 'its node was tainted when that was decided';
+    // However long the deletion was on its way: it is of this very version of the pod, so it was decided later.
+    const until = tainted.get((before as Pod).spec.nodeName ?? '') ?? 0;
+    if (until > Number(before.metadata.resourceVersion)) return 'its node was tainted when that was decided';
     return reasonForPod(state, before as Pod);
   }
 
@@ -77,11 +75,13 @@ export function createOwnershipOracle(
 
   return {
     applied(state, { fence }, changes) {
-      if (fence === undefined) return;
-      for (const change of changes) {
-        const { type, key, object, previous, revision } = change;
+      for (const { key, previous, revision } of changes) {
         const { resource, name } = splitKey(key);
         if (resource === resources.nodes && isTainted(previous as Node | null)) tainted.set(name, revision);
+      }
+      if (fence === undefined) return;
+      for (const change of changes) {
+        const { type, key, object, previous, revision } = change, { resource } = splitKey(key);
         if (resource === resources.events) {
           if (type === 'ADDED') checkWord(change);
           continue;

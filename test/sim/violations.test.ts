@@ -199,6 +199,27 @@ const owned = (by: ReplicaSet): Pod => {
   return { ...one, metadata: { ...one.metadata, ownerReferences: [ownerReference(by)] } };
 };
 
+test('no-foreign-deletion: of a pod whose node had no taint since this version of it', () => {
+  const tainted = (is: boolean): Op => {
+    const taints = is ? [{ key: 'gone', effect: 'NoExecute' }] : [];
+    const made = create(nodeKey('a'), {
+      apiVersion: 'v1', kind: 'Node', spec: { taints },
+      status: { allocatable: { cpu: '1', memory: '1Gi', pods: '10' } },
+    } as never);
+    return is || made.op !== 'create' ? made : { ...made, op: 'update' };
+  };
+  const said = (...between: readonly (readonly Op[])[]): readonly OracleName[] => {
+    const { commit, said: alarms } = stage();
+    commit(entryOf(1, [namespace, tainted(true)]));
+    between.forEach((ops, at) => commit(entryOf(2 + at, ops)));
+    commit(entryOf(4, [{ op: 'delete', key: podKey('p') }], { fence: 1 }));
+    return alarms;
+  };
+  // However many entries lie between: a deletion may be long on its way.
+  assert.equal(said([pod('p', 'a')], [tainted(false)]), []);
+  assert.equal(said([tainted(false)], [pod('p', 'a')]), ['no-foreign-deletion']);
+});
+
 test('no-foreign-deletion: of a pod that nobody owns; said of somebody else\'s', () => {
   const remove = (object: Pod): readonly OracleName[] => {
     const { commit, said } = stage();
