@@ -40,6 +40,8 @@ export interface Peer {
   state(): State;
   log(): LogDescription;
   status(): PeerStatus;
+  /** `recovering`, `joining`, `following`, `running` or `stopped`: what `status` says of it, for less. */
+  phase(): string;
   /** Stops the actors and answers nobody any more; containers go on. */
   stop(reason?: string): void;
 }
@@ -65,8 +67,9 @@ export function createPeer(
   const { core, timers, deferrals } = createCore(ports, config, recoveredState(recovery),
     incarnationAfter(recovery, ports.clock.wallMs()));
   const phase = startRoot(phases, { id: 'peer', clock: timers.actorClock });
+  const phaseNow = (): string => String(phase.snapshot().value);
   const parts = createParts(core, timers, recovery, {
-    phase: () => String(phase.snapshot().value),
+    phase: phaseNow,
     member() {
       phase.send({ type: 'member' });
       lifecycle({ type: 'member' });
@@ -135,6 +138,7 @@ export function createPeer(
     state: () => core.state,
     log: () => parts.log(),
     status: () => parts.status(),
+    phase: phaseNow,
     stop: (reason = 'it was told to stop') => stop(reason),
   };
 }

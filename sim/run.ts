@@ -156,7 +156,7 @@ export function viewOf({ machines, checker: { history, containers } }: World): C
   return {
     history, containers, lost: machines.filter(({ lost }) => lost).map(({ name }) => name),
     machines: machines.filter(({ lost }) => !lost).map(({ name, life, traffic, host }) => {
-      const caughtUp = life !== null && life.peer.status().phase === 'running';
+      const caughtUp = life !== null && life.peer.phase() === 'running';
       return {
         name, log: caughtUp ? life.peer.log() : null, applied: caughtUp ? life.peer.state().revision : 0,
         routes: traffic.routes(), sandboxes: host.inspect().sandboxes,

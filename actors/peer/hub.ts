@@ -231,10 +231,17 @@ function joinSpread(hub: Hub): Spread {
       hub.members.liveness();
       hub.workers.liveness(peer);
     },
+    beat(peer, first) {
+      if (first) hub.members.liveness();
+      hub.workers.liveness(peer);
+    },
     addresses(peer, addresses) {
-      if (hub.seen.get(peer) === addresses.join()) return;
-      hub.seen.set(peer, addresses.join());
-      announceMembers(hub);
+      const said = addresses.join(), before = hub.seen.get(peer);
+      if (before === said) return;
+      hub.seen.set(peer, said);
+      const member = hub.known.find(({ id }) => id === peer);
+      // Most say at first what the log says of them already.
+      if (before !== undefined || member?.addresses.join() !== said) announceMembers(hub);
     },
     self: () => ({ ...hub.workers.ready(), ...hub.workers.free() }),
     departing: () => hub.departures.list().length > 0,

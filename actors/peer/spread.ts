@@ -43,6 +43,8 @@ export interface Spread {
 export interface SpreadHooks {
   send(to: PeerId, message: PeerMessage): void;
   liveness(peer: PeerId, status: Liveness): void;
+  /** A newer beat of a member was heard; `first`: none of its run had been. */
+  beat(peer: PeerId, first: boolean): void;
   /** Where a member says that it can be reached. */
   addresses(peer: PeerId, addresses: readonly string[]): void;
   self(): { readonly ready: boolean; readonly reason: string; readonly cpuMilli: number;
@@ -85,10 +87,13 @@ export function createSpread(core: Core, consensus: Consensus, hooks: SpreadHook
         core.trace('gossip', 'liveness', { peer: effect.peer, status: effect.status });
         hooks.liveness(effect.peer, effect.status);
         return look();
-      case 'beat':
-        hooks.addresses(effect.beat.peer, effect.beat.addresses);
-        hooks.liveness(effect.beat.peer, livenessOf(membership, effect.beat.peer));
-        return look();
+      case 'beat': {
+        const { peer, addresses, applied } = effect.beat;
+        hooks.addresses(peer, addresses);
+        hooks.beat(peer, effect.first);
+        // Beats are what a large cluster hears most of: one that is not ahead leaves nothing to be mended.
+        return applied > core.state.revision ? look() : undefined;
+      }
       case 'incarnation': return core.ports.disk.saveFact('incarnation', String(effect.incarnation));
       default: return unreachable(effect);
     }
@@ -154,8 +159,8 @@ export function createSpread(core: Core, consensus: Consensus, hooks: SpreadHook
       applied: index(core.state.revision), termAt,
       // A voter that knows a leader is looked after by it; by its role, for its membership may be an old one.
       active: view === null || view.role === 'learner' || (view.role !== 'leader' && view.leader === null),
-      term: view?.term ?? core.state.term, leader: view?.leader ?? null, live: liveMembers(membership),
-        appliedOf,
+      term: view?.term ?? core.state.term, leader: view?.leader ?? null, appliedOf,
+      get live() { return liveMembers(membership); },
       entriesFrom: (first, bytesMax) => consensus.entriesFrom(first, bytesMax),
       snapshotNow: () => consensus.snapshotNow(),
     };

@@ -56,8 +56,14 @@ export function beatOf(m: Membership, peer: PeerId): Beat | null {
 
 /** The members that are neither suspect nor dead, this peer included, sorted. */
 export function liveMembers(m: Membership): PeerId[] {
-  const alive = m.members.filter((peer) => m.peers.get(peer)?.status === 'alive');
-  return [...alive, m.self].sort(byText);
+  const live: PeerId[] = [];
+  let told = false;
+  for (const peer of m.members) {
+    if (!told && m.self < peer) told = live.push(m.self) > 0;
+    if (m.peers.get(peer)?.status === 'alive') live.push(peer);
+  }
+  if (!told) live.push(m.self);
+  return live;
 }
 
 const byText = (a: PeerId, b: PeerId): number => (a < b ? -1 : a > b ? 1 : 0);

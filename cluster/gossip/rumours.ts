@@ -9,13 +9,14 @@ import type { Rumour } from './types.ts';
 
 interface Told { told: number; readonly order: number }
 interface Telling extends Told { readonly rumour: Rumour }
+interface TellingBeat extends Told { readonly peer: PeerId }
 
 export interface Rumours {
   /** Grows with each news: of two equally often told, the newer goes first. */
   order: number;
   readonly byPeer: Map<PeerId, readonly Telling[]>;
   /** Peers whose newest beat is still being spread. */
-  readonly beats: Map<PeerId, Told>;
+  readonly beats: Map<PeerId, TellingBeat>;
 }
 
 export function createRumours(): Rumours {
@@ -39,8 +40,8 @@ export function forget(rumours: Rumours, peer: PeerId): void {
 
 /** The next rumours to tell, at most `count`; each taken counts as told. */
 export function takeRumours(rumours: Rumours, count: number, size: number): Rumour[] {
-  const all = [...rumours.byPeer.values()].flat();
-  const taken = leastTold(all, count);
+  const taken: Telling[] = [];
+  for (const tellings of rumours.byPeer.values()) for (const each of tellings) offer(taken, each, count);
   const max = timesOf(limits.retellMultiplier, size);
   for (const telling of taken) {
     telling.told += 1;
@@ -55,23 +56,29 @@ export function takeRumours(rumours: Rumours, count: number, size: number): Rumo
 
 /** The peers whose beats to tell `to` next; nobody is told its own. */
 export function takeBeats(rumours: Rumours, to: PeerId, count: number, size: number): PeerId[] {
-  const all: (Told & { readonly peer: PeerId; readonly entry: Told })[] = [];
-  for (const [peer, entry] of rumours.beats) {
-    if (peer !== to) all.push({ peer, entry, told: entry.told, order: entry.order });
-  }
-  const taken = leastTold(all, count);
+  const taken: TellingBeat[] = [];
+  for (const each of rumours.beats.values()) if (each.peer !== to) offer(taken, each, count);
   const max = timesOf(limits.beatRetellMultiplier, size);
-  for (const { peer, entry } of taken) {
-    entry.told += 1;
-    if (entry.told >= max) rumours.beats.delete(peer);
+  for (const each of taken) {
+    each.told += 1;
+    if (each.told >= max) rumours.beats.delete(each.peer);
   }
   return taken.map(({ peer }) => peer);
 }
 
-function leastTold<T extends Told>(all: T[], count: number): T[] {
-  if (all.length > 1) all.sort((a, b) => a.told - b.told || b.order - a.order);
-  return all.slice(0, count);
+/**
+ * Keeps `each` among the `count` to be told first, which stand in their order in `taken`. Of a thousand
+ * members most have news at any time, and a message takes a few: one pass, and no sort of them all.
+ */
+function offer<T extends Told>(taken: T[], each: T, count: number): void {
+  let at = taken.length;
+  while (at > 0 && goesBefore(each, taken[at - 1] as T)) at -= 1;
+  if (at >= count) return;
+  taken.splice(at, 0, each);
+  if (taken.length > count) taken.pop();
 }
+
+const goesBefore = (a: Told, b: Told): boolean => a.told < b.told || (a.told === b.told && a.order > b.order);
 
 /** How often a piece of news is told in a cluster of `size` members. */
 export function timesOf(multiplier: number, size: number): number {

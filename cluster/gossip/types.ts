@@ -59,8 +59,8 @@ export type GossipEffect =
       readonly type: 'liveness'; readonly peer: PeerId; readonly status: Liveness;
       readonly incarnation: number;
     }
-  /** A newer beat of another member arrived. */
-  | { readonly type: 'beat'; readonly beat: Beat }
+  /** A newer beat of another member arrived; `first`: the first of its incarnation. */
+  | { readonly type: 'beat'; readonly beat: Beat; readonly first: boolean }
   /** This peer refuted a rumour: its incarnation, to be kept on disk, so that it never goes back. */
   | { readonly type: 'incarnation'; readonly incarnation: number };
 

@@ -109,15 +109,16 @@ export function hearBeat(m: Membership, beat: Beat, turn: Turn): void {
   if (beat.peer === m.self) return hearOfSelf(m, word, turn);
   const view = m.peers.get(beat.peer);
   if (view === undefined || !isNewer(beat, view.beat)) return;
+  const first = view.beat?.incarnation !== beat.incarnation;
   view.beat = beat;
   hear(m, word, turn);
-  turn.out.push({ type: 'beat', beat });
+  turn.out.push({ type: 'beat', beat, first });
   spreadBeat(m, beat.peer);
 }
 
 export function spreadBeat(m: Membership, peer: PeerId): void {
   m.rumours.order += 1;
-  m.rumours.beats.set(peer, { told: 0, order: m.rumours.order });
+  m.rumours.beats.set(peer, { peer, told: 0, order: m.rumours.order });
 }
 
 function isNewer(beat: Beat, old: Beat | null): boolean {

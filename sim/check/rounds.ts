@@ -43,7 +43,7 @@ export function startRounds(world: World): void {
 
 /** A peer that is paused or still catching up sees to nothing. */
 function tended({ life, lost, name, number }: Machine): readonly Tended[] {
-  if (lost || life === null || life.paused || life.peer.status().phase !== 'running') return [];
+  if (lost || life === null || life.paused || life.peer.phase() !== 'running') return [];
   return [{ name, number, state: life.peer.state() }];
 }
 
