@@ -46,7 +46,8 @@ export interface RunningPeer {
 export async function startPeer(dir: string, settings: Settings,
   log: (line: string) => void): Promise<RunningPeer> {
   const events = createInbox();
-  const disk = await openDisk(dir, events.deliver);
+  const { encryptionKeyFile: keyFile } = settings;
+  const disk = await openDisk(dir, events.deliver, keyFile === null ? {} : { keyFile });
   const origin = await originOf(dir, settings, disk.recovery);
   writeSettings(dir, settings);
   const network = await createNetwork({ dir, listen: [settings.listen], deliver: events.deliver });

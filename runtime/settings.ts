@@ -23,6 +23,8 @@ export interface Settings {
   /** Set until the peer's own disk knows that it is a member. */
   readonly join: { readonly address: string; readonly token: string } | null;
   readonly membership: Membership;
+  /** Where the keys are that its data is encrypted with; null: in its own directory. */
+  readonly encryptionKeyFile: string | null;
 }
 
 /**
@@ -38,7 +40,7 @@ export function defaultSettings(): Settings {
   return {
     name: hostname().toLowerCase(), hostIP, listen: `0.0.0.0:${peerPortDefault}`, apiHosts: ['0.0.0.0'],
     apiPort: apiPortDefault, runtime: 'auto', cpuMilli: availableParallelism() * 1000,
-    memoryBytes: totalmem(), join: null, membership: 'none',
+    memoryBytes: totalmem(), join: null, membership: 'none', encryptionKeyFile: null,
   };
 }
 

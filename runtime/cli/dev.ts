@@ -131,6 +131,7 @@ async function prepare(session: Session, n: number, runtime: RuntimeChoice,
     apiHosts: hostIP === '127.0.0.1' ? [hostIP] : ['127.0.0.1', hostIP], apiPort, runtime,
     cpuMilli: availableParallelism() * 1000, memoryBytes: Math.floor(totalmem() / flags.peers),
     join: through, membership: known?.membership ?? 'none',
+    encryptionKeyFile: known?.encryptionKeyFile ?? null,
   });
 }
 

@@ -43,6 +43,8 @@ function peerFlags(command: Command): Command {
     .option('--api-port <port>', 'its port (default: 6443)', number)
     .option('--cpu <milli>', 'what pods may request in all, in thousandths of a core', number)
     .option('--memory <bytes>', 'what pods may request in all', number)
+    .option('--encryption-key-file <file>',
+      'the keys that its data is encrypted with (default: disk.key in --dir)')
     .addOption(new Option('--runtime <name>', 'what runs containers (default: auto)')
       .choices(['auto', 'docker', 'process']));
 }

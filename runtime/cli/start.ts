@@ -2,7 +2,7 @@
 // failure.
 
 import { mkdirSync, rmSync } from 'node:fs';
-import { join as joinPath } from 'node:path';
+import { join as joinPath, resolve as resolvePath } from 'node:path';
 import { leftReason } from '../../actors/peer/departures.ts';
 import { startPeer } from '../main.ts';
 import { defaultSettings, readSettings } from '../settings.ts';
@@ -20,6 +20,7 @@ export interface StartFlags {
   readonly cpu?: number;
   readonly memory?: number;
   readonly runtime?: RuntimeChoice;
+  readonly encryptionKeyFile?: string;
 }
 
 export async function start(flags: StartFlags): Promise<void> {
@@ -53,6 +54,7 @@ function merged(flags: StartFlags, through: Settings['join']): Settings {
     cpuMilli: flags.cpu ?? known.cpuMilli,
     memoryBytes: flags.memory ?? known.memoryBytes,
     runtime: flags.runtime ?? known.runtime,
+    encryptionKeyFile: keyFileOf(flags) ?? known.encryptionKeyFile,
     join: through ?? known.join,
     membership: known.membership,
   };
@@ -64,6 +66,11 @@ function merged(flags: StartFlags, through: Settings['join']): Settings {
       settings.name}" can't be a node's name: lower-case letters, digits, '-' and '.' only; use --name`);
   }
   return settings;
+}
+
+/** As it is from wherever the peer is started next. */
+function keyFileOf({ encryptionKeyFile: path }: StartFlags): string | null {
+  return path === undefined ? null : resolvePath(path);
 }
 
 async function run(flags: StartFlags, settings: Settings): Promise<void> {

@@ -3,8 +3,10 @@
 // a crash only the last frame can be incomplete, and a bad frame that a good one follows is damage, not a
 // crash.
 //
-//     frame   mark u32 | body length u32 | number u48 | 0 u16 | body CRC u32 | header CRC u32 | body | zeros
-//     body    records, each a kind byte and its fields; integers little-endian
+//     frame   mark u32 | body length u32 | number u48 | form u16 | body CRC u32 | header CRC u32 | body |
+//             zeros
+//     body    records, each a kind byte and its fields; integers little-endian. In form 1 they are sealed
+//             (`seal.ts`), in their place by mark and number; form 0, of old, is as it is
 //
 // `mark` is the segment's own random number: bytes of another segment, of a segment's former life, or of an
 // entry that looks like a frame are never taken for one. Frames start at multiples of 8.
@@ -14,6 +16,8 @@ import { unreachable } from '../../../cluster/assert.ts';
 import { index, peerId, term } from '../../../cluster/ids.ts';
 import type { Index, Term } from '../../../cluster/ids.ts';
 import type { Entry, HardState } from '../../../cluster/log/types.ts';
+import { sealBytes } from './seal.ts';
+import type { Opened, Seal } from './seal.ts';
 
 export type DiskRecord =
   | { readonly kind: 'entry'; readonly entry: Entry }
@@ -44,7 +48,7 @@ export function recordBytes(record: DiskRecord): number {
 
 /** An upper bound of the bytes of a frame with these records. */
 export function frameRoom(records: readonly DiskRecord[]): number {
-  let bytes = frameHeaderBytes + alignment;
+  let bytes = frameHeaderBytes + alignment + sealBytes;
   for (const record of records) bytes += recordBytes(record);
   return bytes;
 }
@@ -55,26 +59,40 @@ export interface FrameWriter {
   encode(records: readonly DiskRecord[], mark: number, number: number): Buffer;
 }
 
-export function createFrameWriter(): FrameWriter {
-  let buffer = Buffer.alloc(64 * 1024);
+export function createFrameWriter(seal: Seal): FrameWriter {
+  let plain = Buffer.alloc(64 * 1024), buffer = Buffer.alloc(64 * 1024);
   return {
     encode(records, mark, number) {
       const room = frameRoom(records);
-      if (room > buffer.length) buffer = Buffer.alloc(Math.max(room, buffer.length * 2));
-      let end = frameHeaderBytes;
-      for (const record of records) end = writeRecord(buffer, end, record);
-      const total = aligned(end);
-      buffer.fill(0, end, total);
-      const body = buffer.subarray(frameHeaderBytes, end);
+      if (room > buffer.length) {
+        buffer = Buffer.alloc(Math.max(room, buffer.length * 2));
+        plain = Buffer.alloc(buffer.length);
+      }
+      let end = 0;
+      for (const record of records) end = writeRecord(plain, end, record);
+      const sealed = seal.seal(plain.subarray(0, end), framePlace(mark, number));
+      sealed.copy(buffer, frameHeaderBytes);
+      const total = aligned(frameHeaderBytes + sealed.length);
+      buffer.fill(0, frameHeaderBytes + sealed.length, total);
       buffer.writeUInt32LE(mark, 0);
-      buffer.writeUInt32LE(body.length, 4);
+      buffer.writeUInt32LE(sealed.length, 4);
       buffer.writeUIntLE(number, 8, 6);
-      buffer.writeUInt16LE(0, 14);
-      buffer.writeUInt32LE(crc32(body), 16);
+      buffer.writeUInt16LE(sealedForm, 14);
+      buffer.writeUInt32LE(crc32(sealed), 16);
       buffer.writeUInt32LE(crc32(buffer.subarray(0, 20)), 20);
       return buffer.subarray(0, total);
     },
   };
+}
+
+const plainForm = 0, sealedForm = 1;
+
+/** No two frames have the same: a segment has a mark of its own each time it is used. */
+function framePlace(mark: number, number: number): Buffer {
+  const place = Buffer.alloc(10);
+  place.writeUInt32LE(mark, 0);
+  place.writeUIntLE(number, 4, 6);
+  return place;
 }
 
 const aligned = (offset: number): number => Math.ceil(offset / alignment) * alignment;
@@ -110,7 +128,13 @@ function writeText(buffer: Buffer, at: number, text: string): number {
   return at + 4 + bytes;
 }
 
-export interface Frame { readonly offset: number; readonly number: number; readonly body: Buffer }
+export interface Frame {
+  readonly offset: number;
+  readonly number: number;
+  readonly mark: number;
+  readonly form: number;
+  readonly body: Buffer;
+}
 
 /** The frame that starts at `offset`, or null if none does. */
 export function frameAt(segment: Buffer, offset: number, mark: number): Frame | null {
@@ -122,7 +146,8 @@ export function frameAt(segment: Buffer, offset: number, mark: number): Frame | 
   if (start + length > segment.length) return null;
   const body = segment.subarray(start, start + length);
   if (crc32(body) !== segment.readUInt32LE(offset + 16)) return null;
-  return { offset, number: segment.readUIntLE(offset + 8, 6), body };
+  const number = segment.readUIntLE(offset + 8, 6), form = segment.readUInt16LE(offset + 14);
+  return { offset, number, mark, form, body };
 }
 
 /** The first frame at or after `offset`, wherever it starts: to tell a torn end from damage. */
@@ -138,6 +163,15 @@ export function frameAfter(segment: Buffer, offset: number, mark: number): Frame
 /** Where the frame after this one starts. */
 export const frameEnd = (frame: Frame): number =>
   aligned(frame.offset + frameHeaderBytes + frame.body.length);
+
+/** The body as it was before it was sealed. */
+export function openFrame({ mark, number, form, body }: Frame, seal: Seal): Opened {
+  switch (form) {
+    case plainForm: return { plain: body, current: false };
+    case sealedForm: return seal.open(body, framePlace(mark, number));
+    default: return { refused: 'it is in a form of a newer version' };
+  }
+}
 
 /** A frame's records. Its checksum held, so anything unreadable was written by another version: null. */
 export function readRecords(body: Buffer): DiskRecord[] | null {

@@ -8,8 +8,9 @@ import {
 } from '../../../cluster/log/stored.ts';
 import type { StoredLog } from '../../../cluster/log/stored.ts';
 import type { DiskRecovery } from '../../../cluster/ports.ts';
-import { readRecords } from './records.ts';
+import { openFrame, readRecords } from './records.ts';
 import type { DiskRecord, Frame } from './records.ts';
+import type { Seal } from './seal.ts';
 import { DiskDamage, clearFrom, listSegments, scanSegment, segmentHeaderBytes } from './segments.ts';
 import type { ScannedSegment, Segment } from './segments.ts';
 import { readSnapshot } from './snapshots.ts';
@@ -24,6 +25,8 @@ export interface Recovered {
   readonly nextFrame: number;
   /** The snapshot overruled the log: a record must say so before anything else is written. */
   readonly overruled: boolean;
+  /** Some of it is not encrypted, or not by the key that seals now. */
+  readonly stale: boolean;
 }
 
 interface Replay {
@@ -31,11 +34,16 @@ interface Replay {
   readonly log: StoredLog;
   readonly facts: Map<string, string>;
   readonly segments: Segment[];
+  readonly seal: Seal;
+  stale: boolean;
 }
 
-export async function recoverFolder(directory: string, folder: string): Promise<Recovered> {
-  const snapshot = await readSnapshot(directory, folder);
-  const replay: Replay = { directory, log: emptyStoredLog(), facts: new Map(), segments: [] };
+export async function recoverFolder(directory: string, folder: string, seal: Seal): Promise<Recovered> {
+  const snapshot = await readSnapshot(directory, folder, seal);
+  const replay: Replay = {
+    directory, log: emptyStoredLog(), facts: new Map(), segments: [], seal,
+    stale: snapshot?.current === false,
+  };
   if (snapshot !== null) replay.log.snapshot = snapshot.meta;
   const torn: ScannedSegment[] = [];
   let active = 0, end = segmentHeaderBytes, nextFrame: number | null = null;
@@ -64,6 +72,7 @@ export async function recoverFolder(directory: string, folder: string): Promise<
       facts: Object.fromEntries([...replay.facts].sort(([a], [b]) => (a < b ? -1 : 1))),
     },
     segments: replay.segments, active, end, nextFrame: nextFrame ?? 1, overruled,
+    stale: replay.stale,
   };
 }
 
@@ -78,7 +87,13 @@ function atLeast(hard: StoredLog['hard'], snapshotTerm: number): StoredLog['hard
 }
 
 function replayFrame(replay: Replay, segment: Segment, frame: Frame): void {
-  const records = readRecords(frame.body);
+  const opened = openFrame(frame, replay.seal);
+  if ('refused' in opened) {
+    throw new DiskDamage(replay.directory, segment.path, frame.offset,
+      `the record has a valid checksum, but ${opened.refused}`);
+  }
+  replay.stale ||= !opened.current;
+  const records = readRecords(opened.plain);
   if (records === null) {
     throw new DiskDamage(replay.directory, segment.path, frame.offset,
       'the record has a valid checksum but an unknown content; it was perhaps written by a newer version');

@@ -149,6 +149,15 @@ export async function scanSegment(
   return { segment, frames, end, dirty: !isZero(content, end) };
 }
 
+/** Whether a segment of this folder begins with a frame that is sealed. */
+export async function hasSealedFrame(directory: string, folder: string): Promise<boolean> {
+  for (const sequence of await listSegments(directory, folder)) {
+    const content = await readWhole(segmentPath(folder, sequence)), mark = decodeHeader(content, sequence);
+    if (mark !== null && (frameAt(content, segmentHeaderBytes, mark)?.form ?? 0) > 0) return true;
+  }
+  return false;
+}
+
 async function readWhole(path: string): Promise<Buffer> {
   const fd = await openFile(path, 'r');
   try {

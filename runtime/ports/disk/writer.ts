@@ -11,6 +11,7 @@ import { createFrameWriter, frameRoom } from './records.ts';
 import type { DiskRecord } from './records.ts';
 import { trackIndexes } from './recover.ts';
 import type { Recovered } from './recover.ts';
+import type { Seal } from './seal.ts';
 import { createSegment, openSegment, removeSegment, segmentHeaderBytes } from './segments.ts';
 import type { Segment } from './segments.ts';
 
@@ -25,7 +26,7 @@ export interface LogWriter {
 }
 
 export async function openWriter(
-  folder: string, recovered: Recovered, segmentBytes: number,
+  folder: string, recovered: Recovered, segmentBytes: number, seal: Seal,
 ): Promise<LogWriter> {
   const { segments } = recovered;
   if (segments.length === 0) segments.push(await createSegment(folder, 1, segmentBytes));
@@ -35,7 +36,7 @@ export async function openWriter(
   let ahead: Promise<Segment> | null = null;
   let hard: HardState = recovered.recovery.log.hard;
   const facts = new Map(Object.entries(recovered.recovery.facts));
-  const frames = createFrameWriter();
+  const frames = createFrameWriter(seal);
 
   function current(): Segment {
     const segment = segments[active];
