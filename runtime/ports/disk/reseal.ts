@@ -42,7 +42,9 @@ export async function reseal(
     const temporary = await writeSnapshot(fresh, log.snapshot, inChunks(snapshot), seal);
     await publishSnapshot(fresh, temporary, log.snapshot);
   }
-  const empty = { recovery, segments: [], active: 0, end: segmentHeaderBytes, nextFrame: 1, overruled: false, stale: false };
+  const empty = {
+    recovery, segments: [], active: 0, end: segmentHeaderBytes, nextFrame: 1, overruled: false, stale: false,
+  };
   const writer = await openWriter(fresh, empty, segmentBytes, seal);
   const known = Object.entries(facts).map(([name, value]): DiskRecord => ({ kind: 'fact', name, value }));
   let batch: DiskRecord[] = [{ kind: 'hard', hard: log.hard }, ...known], bytes = 0;

@@ -128,7 +128,9 @@ export async function readSnapshot(
       : openPieces(newest, metaBytes, data, seal);
     if ('refused' in opened) throw damaged(headerBytes, opened.refused);
     const meta = decodeMeta(opened.meta.toString('utf8'));
-    if (meta === null || meta.index !== newest) throw damaged(headerBytes, 'the description is of another one');
+    if (meta === null || meta.index !== newest) {
+      throw damaged(headerBytes, 'the description is of another one');
+    }
     const { buffer, byteOffset, length } = opened.data;
     return { meta, data: new Uint8Array(buffer, byteOffset, length), current: opened.current };
   } finally {
