@@ -17,6 +17,7 @@ import { leftReason } from '../actors/peer/departures.ts';
 import {
   adminCertificate, authorityObject, keepAuthority, readAuthority, servingCertificate, tokenKeysObject,
 } from './authority.ts';
+import { installedDescriptions, makeDefinitionsAhead } from './descriptions.ts';
 import { createAuthority, renewalMs } from './http/certificates.ts';
 import type { KeyPair } from './http/certificates.ts';
 import { writeKubeconfig } from './http/kubeconfig.ts';
@@ -193,6 +194,7 @@ function createApi(
       });
     }
     await introduce(authority);
+    makeDefinitionsAhead();
     // Longer than setTimeout can count: it looks every day whether it is time.
     let renewedMs = Date.now();
     setInterval(() => {
@@ -224,7 +226,9 @@ function peerConfig(settings: Settings, containers: ContainersPort & { readonly 
   authority: KeyPair | null): PeerConfig {
   const os = process.platform === 'win32' ? 'windows' : process.platform;
   const arch = process.arch === 'x64' ? 'amd64' : process.arch;
+  const descriptions = installedDescriptions();
   return {
+    ...descriptions === null ? {} : { descriptions },
     name: nodeName(settings.name), hostIP: settings.hostIP, apiPort: settings.apiPort, version,
     capacity: { cpuMilli: settings.cpuMilli, memoryBytes: Math.min(settings.memoryBytes, totalmem()),
       pods: 110 },

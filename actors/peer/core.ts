@@ -1,6 +1,7 @@
 // What the parts of a peer share: ports, clock, state, and the rule that a callback is an event of its own.
 // What always holds: `deferred` work runs after the event that caused it, in the order it was deferred.
 
+import type { Descriptions } from '../../cluster/api/request.ts';
 import { fromU32 } from '../../cluster/random.ts';
 import type { Random } from '../../cluster/random.ts';
 import type { NodeName, PeerId, ResourceName } from '../../cluster/ids.ts';
@@ -24,6 +25,8 @@ export interface PeerConfig {
   readonly join: { readonly address: string; readonly token: string } | null;
   /** Objects that the founding peer puts into the new cluster's state: its CA, the first token keys. */
   readonly founding: readonly FoundingObject[];
+  /** What `kubectl explain` says in words. */
+  readonly descriptions?: Descriptions;
   /** Smaller bounds of the log than those of `limits.ts`, so that a simulation meets them sooner. */
   readonly logBounds?: Partial<LogBounds> & { readonly logEntriesBeforeSnapshot?: number };
 }

@@ -161,8 +161,9 @@ export function createServing(core: Core, parts: ServingParts): Serving {
   }
 
   function context(): ApiContext {
-    const { ready, reason } = parts.readiness();
+    const { ready, reason } = parts.readiness(), { descriptions } = core.config;
     return {
+      ...descriptions === undefined ? {} : { descriptions },
       nowWallMs: core.ports.clock.wallMs(),
       uid: () => uuid(core.random),
       suffix: () => Array.from({ length: 5 },

@@ -17,7 +17,7 @@ import { parseBody } from './body.ts';
 import { createObject } from './create.ts';
 import { discoveryPage } from './discovery.ts';
 import { podLogs } from './logs.ts';
-import { openapiPage } from './openapi.ts';
+import { openapiPage } from './openapi/page.ts';
 import { negotiate, respond } from './output.ts';
 import { flag, parseQuery } from './query.ts';
 import type { Query } from './query.ts';
@@ -74,7 +74,7 @@ function answer(sent: ApiRequest, state: State, context: ApiContext): Answer {
   if (isProblem(found)) return found;
   if (found.type === 'page') {
     return discoveryPage(found.parts, request, query, context, registry)
-      ?? openapiPage(found.parts, request, registry)
+      ?? openapiPage(found.parts, request, query, context, registry)
       ?? openidPage(found.parts, request, state, context) ?? noSuchPath();
   }
   const form = negotiate(request.headers['accept'], query);

@@ -23,8 +23,9 @@ export interface ApiRequest {
   /** Raw query without `?`; empty if none. */
   readonly query: string;
   /**
-   * Lower-case names; only what the API reads: accept, content-type, user-agent, accept-encoding, and those
-   * of impersonation. A header that came several times holds its values on lines of their own.
+   * Lower-case names; only what the API reads: accept, accept-encoding, content-type, if-none-match,
+   * user-agent, and those of impersonation. A header that came several times holds its values on lines of
+   * their own.
    */
   readonly headers: Readonly<Record<string, string>>;
   readonly body: Uint8Array | null;
@@ -41,6 +42,20 @@ export interface ApiResponse {
   readonly body: string;
 }
 
+/** What definitions and fields are for, in words for people, which the core does not hold itself. */
+export interface Descriptions {
+  /** Differs whenever a description does. */
+  readonly edition: string;
+  /** Of a definition by its OpenAPI name; null where nothing is known of it. */
+  readonly of: (definition: string) => Description | null;
+}
+
+export interface Description {
+  readonly text: string;
+  /** By the field's name in JSON. */
+  readonly fields: Readonly<Record<string, string>>;
+}
+
 /** What a request needs from the world besides the state: drawn by the peer, so that the API stays pure. */
 export interface ApiContext {
   /** RFC 3339 UTC, whole seconds. */
@@ -49,6 +64,8 @@ export interface ApiContext {
   readonly uid: () => string;
   /** Five characters for `generateName`. */
   readonly suffix: () => string;
+  /** Not there where nobody reads them, as in the simulator. */
+  readonly descriptions?: Descriptions;
   /** Facts of this peer for /version, /readyz and the Warning of a stale read. */
   readonly peer: { readonly ready: boolean; readonly notReadyReason: string; readonly serverAddress: string };
 }

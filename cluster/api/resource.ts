@@ -86,6 +86,11 @@ export interface Resource {
     | 'token')[];
   /** The whole object: apiVersion, kind, metadata and the rest. */
   readonly schema: Schema;
+  /** For a kind that no table has: the definition that OpenAPI publishes, of version 2 or 3, and its name. */
+  readonly published?: {
+    readonly name: string;
+    readonly definition: (generation: 2 | 3) => Readonly<Record<string, unknown>>;
+  };
   readonly columns: readonly Column[];
   /** Field selector name → value; `metadata.name` and `metadata.namespace` need not be listed. */
   readonly fields: Readonly<Record<string, (object: KubeObject) => string>>;

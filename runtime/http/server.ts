@@ -38,7 +38,9 @@ export interface Clients extends ClientsPort {
 const backlog = 4_096;
 /** Answered to whoever asks, as an API server does for its load balancer. */
 const openPaths = new Set(['/healthz', '/livez', '/readyz', '/version']);
-const wantedHeaders = ['accept', 'content-type', 'user-agent', 'accept-encoding'] as const;
+const wantedHeaders = [
+  'accept', 'content-type', 'user-agent', 'accept-encoding', 'if-none-match',
+] as const;
 
 export function createClients(deliver: (event: ClientsEvent) => void): Clients {
   const open = new Map<RequestId, Exchange>();

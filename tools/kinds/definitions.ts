@@ -22,6 +22,8 @@ export interface DefinitionRow {
   /** JSON shows something else than the fields: `any`, or `object`. */
   readonly as: string | null;
   readonly atomic: boolean;
+  /** Of a union: its discriminator (or `-`), then `field=Name` for each of the others. */
+  readonly union: string | null;
   readonly fields: readonly FieldRow[];
 }
 
@@ -78,11 +80,21 @@ function definitionOf(source: TableSource, type: string, struct: GoStruct & { im
     kind: isKind || (source.name === 'meta.v1' && metaKinds.includes(type)),
     as: said === undefined ? (isRaw ? 'object' : null) : said === '' ? 'any' : said,
     atomic: has(struct.markers, 'structType', 'atomic') || has(struct.markers, 'mapType', 'atomic'),
+    union: struct.markers.some(([name]) => name === 'union') ? unionOf(struct) : null,
     fields: struct.fields.flatMap((field) => {
       const row = fieldOf(source, field, struct.imports, go, `${source.name}/${type}`);
       return row === null ? [] : [row];
     }),
   };
+}
+
+function unionOf({ fields }: GoStruct): string {
+  const named = fields.map(({ name, tags, markers }) => ({
+    name, json: tags.get('json')?.split(',')[0] ?? '',
+    decides: markers.some(([marker]) => marker === 'unionDiscriminator'),
+  }));
+  const others = named.filter(({ decides }) => !decides).map(({ name, json }) => `${json}=${name}`);
+  return [named.find(({ decides }) => decides)?.json ?? '-', ...others].join(' ');
 }
 
 const has = (markers: Markers, name: string, value: string): boolean =>
@@ -125,7 +137,7 @@ function wordsOf(field: GoField, resolved: Resolved, jsonWords: readonly string[
   const keys = markers.filter(([marker]) => marker === 'listMapKey').map(([, each]) => each);
   const listType = of('listType');
   if (listType !== undefined) words.push(listType === 'map' ? `map=${keys.join(',')}` : listType);
-  else if (of('mapType') === 'atomic' || of('structType') === 'atomic') words.push('atomic');
+  else words.push(...[of('mapType') ?? of('structType') ?? []].flat());
   // Last, for its values may hold spaces.
   if (resolved.enum.length > 0) words.push(`enum=${resolved.enum.join(',')}`);
   return words;

@@ -59,6 +59,7 @@ function textOf(source: TableSource, rows: ReadonlyMap<string, DefinitionRow>,
     ...row.kind ? { kind: served.get(name) ?? '' } : {},
     ...row.as === null ? {} : { as: row.as },
     ...row.atomic ? { atomic: true } : {},
+    ...row.union === null ? {} : { union: row.union },
     fields: row.fields.map(({ name: field, type, number, words }) =>
       [field, type, number ?? '-', ...words].join(' ')),
   })}`);

@@ -76,7 +76,7 @@ function schemaOfField(field: Field): Schema {
     case 'object': {
       const strategy = patch.includes('replace') ? 'replace'
         : patch.includes('retainKeys') ? 'retainKeys' : null;
-      if (strategy === null && owned !== 'atomic') return schema;
+      if (strategy === null && owned === null) return schema;
       // Not spread: that would look at the fields.
       return {
         type: 'object', get fields() { return schema.fields; },
@@ -84,7 +84,7 @@ function schemaOfField(field: Field): Schema {
         ...(schema.required === undefined ? {} : { required: schema.required }),
         ...(schema.kept === undefined ? {} : { kept: schema.kept }),
         ...(strategy === null ? {} : { patch: strategy }),
-        ...(owned === 'atomic' || schema.atomic === true ? { atomic: true } : {}),
+        ...(owned === 'atomic' || (owned === null && schema.atomic === true) ? { atomic: true } : {}),
       };
     }
     default: return schema;

@@ -10,8 +10,8 @@
 // pointer (absent differs from zero), `[T]` a list, `{T}` a map with text for keys, `<T>` a list that
 // protobuf puts into a message of its own. `number` is `-` without protobuf. A field named `...` is a message
 // whose fields JSON shows as if they were the outer one's. Words: `required`; `always` (Go writes it even
-// when it is zero); `default=JSON`; `patch=` and `merge=` (strategic merge); `atomic`, `set`, `map=KEYS`
-// (server-side apply); `enum=VALUES`, always last.
+// when it is zero); `default=JSON`; `patch=` and `merge=` (strategic merge); `atomic`, `granular`, `set`,
+// `map=KEYS` (server-side apply); `enum=VALUES`, always last.
 //
 // What always holds: rows are read when they are first asked for, and never change.
 
@@ -39,7 +39,7 @@ export interface Field {
   readonly enum: readonly string[];
   readonly patch: readonly string[];
   readonly mergeKey: string | null;
-  readonly owned: 'atomic' | 'set' | 'map' | null;
+  readonly owned: 'atomic' | 'granular' | 'set' | 'map' | null;
   readonly keys: readonly string[];
 }
 
@@ -57,7 +57,14 @@ export interface Definition {
   /** JSON shows it as this instead of as its fields. */
   readonly as: 'any' | 'object' | null;
   readonly atomic: boolean;
+  readonly union: Union | null;
   readonly fields: readonly Field[];
+}
+
+/** A structure of which one field at most is set; Go names of the fields by their own. */
+export interface Union {
+  readonly discriminator: string | null;
+  readonly fields: Readonly<Record<string, string>>;
 }
 
 export interface Place {
@@ -76,7 +83,8 @@ export function definitionOf(name: string): Definition | null {
   const { group, version, prefix } = file.head;
   const definition: Definition = {
     name, type, group: group ?? '', version, isKind: row.kind !== undefined, place: placeOf(row.kind ?? ''),
-    as: row.as ?? null, atomic: row.atomic === true, fields: row.fields.map((text) => fieldOf(text, prefix)),
+    as: row.as ?? null, atomic: row.atomic === true,
+    union: unionOf(row.union), fields: row.fields.map((text) => fieldOf(text, prefix)),
   };
   read.set(name, definition);
   return definition;
@@ -94,6 +102,19 @@ export function definitionName(group: string, version: string, kind: string): st
 export const definitionNames = (): readonly string[] =>
   files.flatMap(({ head, definitions }) => Object.keys(definitions).map((type) => `${head.prefix}.${type}`));
 
+/** Groups and versions of all tables, sorted. */
+export function groupVersionsOfTables(): readonly { readonly group: string; readonly version: string }[] {
+  const heads = files.map(({ head }) => head).filter(({ group }) => group !== null);
+  const names = [...new Set(heads.map(({ group, version }) => `${group ?? ''}/${version}`))].sort();
+  return names.map((name) => {
+    const [group = '', version = ''] = name.split('/');
+    return { group, version };
+  });
+}
+
+/** All rows, as one text: what changes when a table does. */
+export const rowsText = (): string => JSON.stringify(files);
+
 export interface TableFile {
   readonly head: { readonly group: string | null; readonly version: string; readonly prefix: string };
   readonly definitions: Readonly<Record<string, Row>>;
@@ -104,6 +125,8 @@ interface Row {
   readonly kind?: string;
   readonly as?: 'any' | 'object';
   readonly atomic?: boolean;
+  /** Discriminator (or `-`), then `field=Name` for each of the others. */
+  readonly union?: string;
   readonly fields: readonly string[];
 }
 
@@ -118,6 +141,13 @@ function placeOf(text: string): Place | null {
   return plural === '' ? null : { plural, namespaced: scope === 'namespaced', subresources };
 }
 
+function unionOf(text: string | undefined): Union | null {
+  if (text === undefined) return null;
+  const [first = '-', ...others] = text.split(' ');
+  const fields = Object.fromEntries(others.map((each) => each.split('=') as [string, string]));
+  return { discriminator: first === '-' ? null : first, fields };
+}
+
 function fieldOf(text: string, prefix: string): Field {
   const cut = text.indexOf(' enum='), values = cut < 0 ? [] : text.slice(cut + 6).split(',');
   const [name = '', type = '', number = '', ...words] = (cut < 0 ? text : text.slice(0, cut)).split(' ');
@@ -129,12 +159,12 @@ function fieldOf(text: string, prefix: string): Field {
     required: words.includes('required'), always: words.includes('always'),
     default: value === undefined ? undefined : JSON.parse(value) as Json, enum: values,
     patch: of('patch')?.split(',') ?? [], mergeKey: of('merge') ?? null,
-    owned: keys !== undefined ? 'map' : words.includes('set') ? 'set' : words.includes('atomic') ? 'atomic'
-      : null,
+    owned: keys !== undefined ? 'map' : owners.find((owner) => words.includes(owner)) ?? null,
     keys: keys?.split(',') ?? [],
   };
 }
 
+const owners = ['atomic', 'granular', 'set'] as const;
 const scalars: readonly string[] = [
   'string', 'bool', 'int32', 'int64', 'double', 'bytes', 'time', 'micro-time', 'quantity',
   'int-or-string', 'any',
