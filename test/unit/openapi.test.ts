@@ -19,7 +19,8 @@ import { installedDescriptions } from '../../runtime/descriptions.ts';
 interface Asked { readonly hash?: string; readonly headers?: Readonly<Record<string, string>>;
   readonly descriptions?: Descriptions; readonly registry?: Registry }
 
-function page(path: string, { hash, headers = {}, descriptions, registry = builtIn }: Asked = {}): ApiResponse {
+function page(path: string, asked: Asked = {}): ApiResponse {
+  const { hash, headers = {}, descriptions, registry = builtIn } = asked;
   const context: ApiContext = {
     nowWallMs: 0, uid: () => '', suffix: () => '',
     peer: { ready: true, notReadyReason: '', serverAddress: '' },
