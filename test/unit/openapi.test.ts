@@ -67,9 +67,12 @@ test('definitions of all tables can be made, in both versions, all at once and o
 });
 
 test('the hash of the index is that of the document, which may then be kept', () => {
-  const index = JSON.parse(page('/openapi/v3').body) as { paths: Record<string, { serverRelativeURL: string }> };
+  const index = JSON.parse(page('/openapi/v3').body) as {
+    paths: Record<string, { serverRelativeURL: string }>;
+  };
   assert.is(Object.keys(index.paths).length, documentPaths.length);
-  const url = index.paths['apis/apps/v1']?.serverRelativeURL ?? '', [path = '', hash = ''] = url.split('?hash=');
+  const url = index.paths['apis/apps/v1']?.serverRelativeURL ?? '';
+  const [path = '', hash = ''] = url.split('?hash=');
   const answer = page(path, { hash });
   assert.is(answer.status, 200);
   assert.is(answer.headers['etag'], `"${hash}"`);
