@@ -104,7 +104,8 @@ test('a kind that is added changes the hash of its group and version alone, and 
   const same = '/openapi/v3/api/v1';
   assert.is(page(same, { registry }).headers['etag'], page(same).headers['etag']);
   const { components, paths } = JSON.parse(page(path, { registry }).body) as {
-    components: { schemas: Record<string, unknown> }; paths: Record<string, { get: { operationId: string } }>;
+    components: { schemas: Record<string, unknown> };
+    paths: Record<string, { get: { operationId: string } }>;
   };
   assert.equal(components.schemas[name], { type: 'object', properties: { core: { type: 'string' } } });
   assert.ok(Object.hasOwn(components.schemas, `${name}List`));
