@@ -92,7 +92,7 @@ test('version 2 and the index are not sent again to whom has them', () => {
   }
 });
 
-test('a kind that is added changes the hash of its group and version alone, and brings its definition', () => {
+test('a kind that is added changes the hash of its group and version only, and brings its definition', () => {
   const name = 'com.example.v1.Apple';
   const apple = kind({
     group: 'apps', version: 'v1', resource: 'apples', singular: 'apple', kind: 'Apple', columns: [],
