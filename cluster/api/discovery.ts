@@ -120,7 +120,8 @@ function subresourcesOf(resource: Resource): readonly Announced[] {
   const { group, version, kind } = resource;
   return [...resource.subresources].sort().map((name): Announced => {
     switch (name) {
-      case 'status': return { name, group, version, kind, verbs: ['get', 'patch', 'update'] };
+      case 'status': case 'approval':
+        return { name, group, version, kind, verbs: ['get', 'patch', 'update'] };
       case 'scale':
         return { name, ...scaleKind, verbs: ['get', 'patch', 'update'] };
       case 'log': return { name, group, version, kind, verbs: ['get'] };

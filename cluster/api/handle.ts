@@ -124,7 +124,8 @@ function toResource(writing: Writing): Answer {
   const replaces = method === 'PUT' || method === 'PATCH', creates = method === 'POST';
   switch (target.subresource) {
     case '': return target.name === '' ? toCollection(writing, target) : toObject(writing);
-    case 'status': return isRead(request) || replaces ? toObject(writing) : methodNotAllowed();
+    case 'status': case 'approval':
+      return isRead(request) || replaces ? toObject(writing) : methodNotAllowed();
     case 'scale': return isRead(request) || replaces ? scale(writing) : methodNotAllowed();
     case 'binding': return creates ? bind(writing) : methodNotAllowed();
     case 'finalize': return method === 'PUT' ? finalize(writing) : methodNotAllowed();

@@ -83,7 +83,7 @@ export interface Resource {
   readonly namespaced: boolean;
   readonly verbs: readonly string[];
   readonly subresources: readonly ('status' | 'scale' | 'log' | 'binding' | 'finalize'
-    | 'token')[];
+    | 'approval' | 'token')[];
   /** The whole object: apiVersion, kind, metadata and the rest. */
   readonly schema: Schema;
   /** For a kind that no table has: the definition that OpenAPI publishes, of version 2 or 3, and its name. */
@@ -102,11 +102,14 @@ export interface Resource {
   readonly prepareUpdate: (object: KubeObject, old: KubeObject) => KubeObject;
   /** For `PUT …/status`: the old object with the new status (and, as in Kubernetes, nothing else). */
   readonly prepareStatus: (object: KubeObject, old: KubeObject, by?: Asker) => KubeObject;
+  /** For `PUT …/approval`. */
+  readonly prepareApproval?: Resource['prepareStatus'];
   /**
    * Field errors of a create (`old` null) or an update; empty means valid. Metadata is validated by the
-   * caller.
+   * caller. `subresource`: the one that is written; empty or missing for the object itself.
    */
-  readonly validate: (object: KubeObject, old: KubeObject | null) => readonly StatusCause[];
+  readonly validate:
+    (object: KubeObject, old: KubeObject | null, subresource?: string) => readonly StatusCause[];
   /** Seconds of grace for a delete that names none; 0: at once. Pods only. */
   readonly graceSeconds?: (object: KubeObject) => number;
   /** Where `scale` finds and puts its numbers. */

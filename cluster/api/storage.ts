@@ -2,8 +2,8 @@
 // sees, changes and watches a view of it. Events are so (core/v1, events.k8s.io/v1), autoscalers
 // (autoscaling/v1, v2), and custom kinds of several versions.
 //
-// What always holds: a view has the metadata of what is stored, so that revisions and preconditions mean the
-// same in both; viewing a view changes nothing; the same stored object gives the same view.
+// What always holds: a view has name, uid and revision of what is stored, so that preconditions mean the same
+// in both; viewing a view changes nothing; the same stored object gives the same view.
 // Source: Kubernetes, "API versioning" and "Storage versions".
 
 import { apiVersionOf } from './output.ts';

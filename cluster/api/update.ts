@@ -154,18 +154,22 @@ function replace(
   }
   const metadata = updatedMetadata(given, old.metadata);
   const filled = resource.defaults({ ...value, metadata } as unknown as KubeObject);
-  const object = subresource === 'status' ? resource.prepareStatus(filled, old)
+  const { route, request, state, context } = writing;
+  const by = { user: request.user, nowWallMs: context.nowWallMs };
+  const prepareBelow = subresource === 'approval' ? resource.prepareApproval : resource.prepareStatus;
+  const object = subresource !== '' && prepareBelow !== undefined ? prepareBelow(filled, old, by)
     : withGeneration(resource.prepareUpdate(filled, old), old, resource);
-  const { route, request, state } = writing;
   const denied = escalation({ route, user: request.user, state }, object, old);
   if (denied !== null) return denied;
-  const causes = causesOf(object, old, resource);
+  const causes = causesOf(object, old, resource, subresource);
   if (causes.length > 0) return invalid(resource, name, causes);
   if (asked.dryRun) return answered(objectResponse(writing, object, 200, warnings));
   return updateCommand(writing, old, object, stated,
     (stored) => objectResponse(writing, stored, 200, warnings));
 }
 
-const causesOf = (object: KubeObject, old: KubeObject, resource: Resource): readonly StatusCause[] =>
-  [...validateMetadata(object, old, resource), ...resource.validate(object, old)];
+const causesOf = (
+  object: KubeObject, old: KubeObject, resource: Resource, subresource: string,
+): readonly StatusCause[] =>
+  [...validateMetadata(object, old, resource), ...resource.validate(object, old, subresource)];
 

@@ -5,6 +5,7 @@ import type { Column } from '../resource.ts';
 import { formatSelector } from '../selector.ts';
 import { humanDuration, parseTime } from '../time.ts';
 import type { KubeObject, LabelSelector, PodSpec } from '../types.ts';
+import { at, isMissing, listAt, numberAt } from './fields.ts';
 import type { Loose } from './validate.ts';
 
 type Cell = string | number | boolean;
@@ -22,6 +23,31 @@ export function count(name: string, description: string, value: (object: KubeObj
 
 export const wide = (column: Column): Column => ({ ...column, priority: 1 });
 
+export function flag(name: string, description: string, value: (object: KubeObject) => boolean): Column {
+  return { name, type: 'boolean', format: '', description, priority: 0, value };
+}
+
+/** The text at a path of the object, or what is shown where there is none. */
+export const textOf = (name: string, path: string, missing = ''): Column =>
+  text(name, `The object's ${path}.`, (object) => {
+    const value = at(object, path);
+    return isMissing(value) ? missing : String(value);
+  });
+
+/** The number at a path of the object; 0 where there is none. */
+export const countOf = (name: string, path: string): Column =>
+  count(name, `The object's ${path}.`, (object) => numberAt(object, path) ?? 0);
+
+export const flagOf = (name: string, path: string, missing = false): Column =>
+  flag(name, `The object's ${path}.`, (object) => {
+    const value = at(object, path);
+    return typeof value === 'boolean' ? value : missing;
+  });
+
+/** How many items the list at the path has. */
+export const sizeOf = (name: string, path: string): Column =>
+  count(name, `Number of the object's ${path}.`, (object) => listAt(object, path).length);
+
 export const nameColumn: Column = {
   name: 'Name', type: 'string', format: 'name', description: 'Name of the object, unique in its namespace.',
   priority: 0, value: (object): Cell => object.metadata.name,
@@ -29,6 +55,12 @@ export const nameColumn: Column = {
 
 export const ageColumn: Column = text('Age', 'Time since the object was created.',
   (object, now) => since(object.metadata.creationTimestamp, now));
+
+/** For kinds that Kubernetes has no columns of their own for. */
+export const createdAtColumn: Column = {
+  name: 'Created At', type: 'date', format: '', description: 'Time at which the object was created.',
+  priority: 0, value: ({ metadata }): Cell => metadata.creationTimestamp,
+};
 
 /** `5m`; `<unknown>` where there is no time. */
 export function since(time: string | undefined, nowWallMs: number): string {

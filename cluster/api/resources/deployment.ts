@@ -30,6 +30,12 @@ export const deployment: Resource = kind({
   defaults: (one) => ({ ...one, spec: defaultDeployment(loose(one).spec ?? {}) }),
   prepareCreate: (one) => withStatus(one, {}),
   ...statusStrategy,
+  prepareStatus: (one, old) => {
+    // Of all that is not status, its labels alone are kept from a write of it.
+    const { labels: _, ...metadata } = one.metadata, { labels } = old.metadata;
+    const kept = labels === undefined ? metadata : { ...metadata, labels };
+    return statusStrategy.prepareStatus({ ...one, metadata: kept }, old);
+  },
   validate,
   scale: workloadScale,
 });

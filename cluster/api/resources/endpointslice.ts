@@ -6,7 +6,9 @@ import type { Resource } from '../resource.ts';
 import type { EndpointSlice, KubeObject, StatusCause } from '../types.ts';
 import { ageColumn, nameColumn, text } from './columns.ts';
 import { kind } from './kind.ts';
-import { labelKeyErrors, nameErrors, parseIpv4, parseIpv6, portNumberErrors } from './names.ts';
+import {
+  labelKeyErrors, nameErrors, parseIpv4, parseIpv6, portNumberErrors, specialAddressErrors,
+} from './names.ts';
 import {
   duplicate, immutable, invalid, invalidEach, oneOf, required, tooMany,
 } from './validate.ts';
@@ -95,29 +97,9 @@ function validateAddress(errors: Errors, address: string, type: string, path: st
   if (type === 'IPv4') {
     const bytes = parseIpv4(address);
     if (bytes === null) return invalid(errors, path, address, 'must be a valid IPv4 address');
-    return invalidEach(errors, path, address, specialV4(bytes));
+    return invalidEach(errors, path, address, specialAddressErrors(bytes, []));
   }
   const groups = parseIpv6(address);
   if (groups === null) return invalid(errors, path, address, 'must be a valid IPv6 address');
-  return invalidEach(errors, path, address, specialV6(groups));
-}
-
-/** Addresses that lead nowhere from another machine. */
-function specialV4([a = 0, b = 0, c = 0, d = 0]: readonly number[]): readonly string[] {
-  if (a === 0 && b === 0 && c === 0 && d === 0) return ['may not be unspecified (0.0.0.0 or ::)'];
-  if (a === 127) return ['may not be in the loopback range (127.0.0.0/8, ::1/128)'];
-  if (a === 169 && b === 254) return ['may not be in the link-local range (169.254.0.0/16, fe80::/10)'];
-  const multicast = a === 224 && b === 0 && c === 0;
-  return multicast ? ['may not be in the link-local multicast range (224.0.0.0/24, ff02::/10)'] : [];
-}
-
-function specialV6(groups: readonly number[]): readonly string[] {
-  const [first = 0] = groups, last = groups[7] ?? 0;
-  if (groups.slice(0, 7).every((group) => group === 0)) {
-    if (last === 0) return ['may not be unspecified (0.0.0.0 or ::)'];
-    if (last === 1) return ['may not be in the loopback range (127.0.0.0/8, ::1/128)'];
-  }
-  if ((first & 0xffc0) === 0xfe80) return ['may not be in the link-local range (169.254.0.0/16, fe80::/10)'];
-  const multicast = (first & 0xff0f) === 0xff02;
-  return multicast ? ['may not be in the link-local multicast range (224.0.0.0/24, ff02::/10)'] : [];
+  return invalidEach(errors, path, address, specialAddressErrors([], groups));
 }

@@ -5,7 +5,8 @@ import type { Resource } from '../resource.ts';
 import type { KubeEvent, KubeObject, StatusCause } from '../types.ts';
 import { count, nameColumn, since, text, wide } from './columns.ts';
 import { kind } from './kind.ts';
-import { invalid } from './validate.ts';
+import { labelKeyErrors } from './names.ts';
+import { invalid, invalidEach, required } from './validate.ts';
 import type { Errors, Loose } from './validate.ts';
 
 /** The newer way to tell of repetition, which clients of events.k8s.io use. */
@@ -69,12 +70,38 @@ function sourceText(one: KubeObject): string {
   return instance === '' ? component : `${component}, ${instance}`;
 }
 
-/** An event lives where its object lives; that of a cluster-scoped object, in `default`. */
 function validate(one: KubeObject): readonly StatusCause[] {
   const errors: Errors = [];
-  const involved = loose(one).involvedObject?.namespace ?? '';
-  const own = one.metadata.namespace ?? '';
-  const matches = involved === '' ? own === '' || own === 'default' : own === involved;
-  if (!matches) invalid(errors, 'involvedObject.namespace', involved, 'does not match event.namespace');
+  validateEvent(errors, one);
   return errors;
+}
+
+const wordsMax = 128, noteMax = 1024;
+
+/**
+ * An event lives where its object lives; that of a cluster-scoped object, in `default`. One that says when it
+ * happened (`eventTime`) is of the newer kind, and says more.
+ */
+export function validateEvent(errors: Errors, one: KubeObject): void {
+  const { involvedObject, eventTime, reportingComponent = '', reportingInstance = '' } = loose(one);
+  const involved = involvedObject?.namespace ?? '', own = one.metadata.namespace ?? '';
+  const misplaced = (): void =>
+    invalid(errors, 'involvedObject.namespace', involved, 'does not match event.namespace');
+  if (!eventTime) {
+    const matches = involved === '' ? own === '' || own === 'default' : own === involved;
+    if (!matches) misplaced();
+    return;
+  }
+  if (involved === '' && own !== 'default' && own !== 'kube-system') misplaced();
+  const bounded = (field: string, value: string, max: number): void => {
+    if (value.length > max) invalid(errors, field, '', `can have at most ${max} characters`);
+  };
+  if (reportingComponent === '') required(errors, 'reportingController');
+  invalidEach(errors, 'reportingController', reportingComponent, labelKeyErrors(reportingComponent));
+  const { action = '', reason = '', message = '' } = loose(one) as Readonly<Record<string, string>>;
+  for (const [field, value] of Object.entries({ reportingInstance, action, reason })) {
+    if (value === '') required(errors, field);
+    bounded(field, value, wordsMax);
+  }
+  bounded('message', message, noteMax);
 }

@@ -1,6 +1,8 @@
 // What most kinds have in common, so that each file says only what is particular to its own.
 
+import { assert } from '../../assert.ts';
 import { schemaOfKind } from '../kinds/schema.ts';
+import { definitionName, definitionOf } from '../kinds/table.ts';
 import type { Resource } from '../resource.ts';
 import type { KubeObject } from '../types.ts';
 import { sameJson } from './validate.ts';
@@ -31,6 +33,21 @@ export function kind(given: Pick<Resource, Given> & Partial<Resource>): Resource
   };
 }
 
+/**
+ * A kind of which the table of definitions knows the schema, the plural and whether it is namespaced; of
+ * version v1, if `given` says nothing else.
+ */
+export function served(
+  given: Pick<Resource, 'group' | 'kind' | 'columns'> & Partial<Resource>,
+): Resource {
+  const { group, version = 'v1', kind: name } = given, definition = definitionName(group, version, name);
+  const place = definition === null ? null : definitionOf(definition)?.place ?? null;
+  assert(place !== null, `the tables of the kinds have the place of ${name} in ${group} ${version}`);
+  return kind({
+    resource: place.plural, singular: name.toLowerCase(), namespaced: place.namespaced, ...given, version,
+  });
+}
+
 /** In Kubernetes a field that is null is one that is not there. The value itself, if it holds no null. */
 function withoutNulls(value: unknown): unknown {
   if (typeof value !== 'object' || value === null) return value;
@@ -57,9 +74,22 @@ export function withStatus(object: KubeObject, status: unknown): KubeObject {
 
 export const statusOf = (object: KubeObject): unknown => (object as { status?: unknown }).status;
 
-/** An update through the main resource keeps the stored status, one of the status keeps all else. */
+/** An update through the main resource keeps the stored status, one of the status all but it and metadata. */
 export const statusStrategy = {
   prepareUpdate: (object: KubeObject, old: KubeObject): KubeObject =>
     (sameJson(statusOf(object), statusOf(old)) ? object : withStatus(object, statusOf(old))),
+  prepareStatus: (object: KubeObject, old: KubeObject): KubeObject =>
+    withStatus({ ...old, metadata: object.metadata }, statusOf(object)),
+};
+
+/** The same for kinds whose status can be written with nothing else: labels and the like stay as they are. */
+export const sealedStatus = {
+  ...statusStrategy,
   prepareStatus: (object: KubeObject, old: KubeObject): KubeObject => withStatus(old, statusOf(object)),
 };
+
+/** What a kind with a status has: the subresource, its strategies, and a status to begin with. */
+export const statusful = (fresh: object = {}, strategy = statusStrategy) => ({
+  subresources: ['status'] as const, ...strategy,
+  prepareCreate: (object: KubeObject): KubeObject => withStatus(object, fresh),
+});

@@ -120,4 +120,43 @@ function groupsOf(text: string, last: boolean): number[] | null {
   return groups;
 }
 
+/** The shortest text of an address, as RFC 5952 has it; the text itself where it is none. */
+export function canonicalIp(text: string): string {
+  const groups = parseIpv4(text) === null ? parseIpv6(text) : null;
+  if (groups === null) return text;
+  // The longest run of zeros, the first of equals, gives way to `::`; one alone does not.
+  let from = -1, length = 1;
+  for (let at = 0; at < 8; at++) {
+    let end = at;
+    while (end < 8 && groups[end] === 0) end += 1;
+    if (end - at > length) [from, length] = [at, end - at];
+  }
+  const hex = groups.map((group) => group.toString(16));
+  return from < 0 ? hex.join(':') : `${hex.slice(0, from).join(':')}::${hex.slice(from + length).join(':')}`;
+}
+
 export const isIp = (text: string): boolean => parseIpv4(text) !== null || parseIpv6(text) !== null;
+
+/** Of an address by its parsed forms (empty where it has no such form): whether others can't reach it. */
+export const specialAddressErrors = (v4: readonly number[], v6: readonly number[]): readonly string[] =>
+  (v4.length > 0 ? specialV4(v4) : v6.length > 0 ? specialV6(v6) : []);
+
+/** Addresses that lead nowhere from another machine. */
+function specialV4([a = 0, b = 0, c = 0, d = 0]: readonly number[]): readonly string[] {
+  if (a === 0 && b === 0 && c === 0 && d === 0) return ['may not be unspecified (0.0.0.0 or ::)'];
+  if (a === 127) return ['may not be in the loopback range (127.0.0.0/8, ::1/128)'];
+  if (a === 169 && b === 254) return ['may not be in the link-local range (169.254.0.0/16, fe80::/10)'];
+  const multicast = a === 224 && b === 0 && c === 0;
+  return multicast ? ['may not be in the link-local multicast range (224.0.0.0/24, ff02::/10)'] : [];
+}
+
+function specialV6(groups: readonly number[]): readonly string[] {
+  const [first = 0] = groups, last = groups[7] ?? 0;
+  if (groups.slice(0, 7).every((group) => group === 0)) {
+    if (last === 0) return ['may not be unspecified (0.0.0.0 or ::)'];
+    if (last === 1) return ['may not be in the loopback range (127.0.0.0/8, ::1/128)'];
+  }
+  if ((first & 0xffc0) === 0xfe80) return ['may not be in the link-local range (169.254.0.0/16, fe80::/10)'];
+  const multicast = (first & 0xff0f) === 0xff02;
+  return multicast ? ['may not be in the link-local multicast range (224.0.0.0/24, ff02::/10)'] : [];
+}

@@ -53,7 +53,7 @@ function validateSpecNames(errors: Errors, spec: Loose<PodSpec>, path: string): 
 
 export const taintEffects = ['NoSchedule', 'PreferNoSchedule', 'NoExecute'] as const;
 
-function validateToleration(errors: Errors, toleration: Loose<Toleration>, path: string): void {
+export function validateToleration(errors: Errors, toleration: Loose<Toleration>, path: string): void {
   const { key = '', operator = '', value = '', effect = '' } = toleration as Readonly<Record<string, string>>;
   if (key !== '') invalidEach(errors, `${path}.key`, key, labelKeyErrors(key));
   else if (operator !== 'Exists') {
@@ -75,17 +75,24 @@ function validateToleration(errors: Errors, toleration: Loose<Toleration>, path:
   }
 }
 
-/** The template of a ReplicaSet or a Deployment. `path`: `spec.template`. */
-export function validatePodTemplate(errors: Errors, template: Loose<PodTemplateSpec>, path: string): void {
+/** A template of pods. `path`: `spec.template`. */
+export function validateTemplate(errors: Errors, template: Loose<PodTemplateSpec>, path: string): void {
   validateLabels(errors, `${path}.labels`, template.metadata?.labels);
   validateAnnotations(errors, `${path}.annotations`, template.metadata?.annotations);
+  validatePodSpec(errors, template.spec ?? {}, `${path}.spec`);
+}
+
+/** The template of pods that are to run for ever. `owner`: the kind that Kubernetes names in the message. */
+export function validatePodTemplate(
+  errors: Errors, template: Loose<PodTemplateSpec>, path: string, owner = 'ReplicaSet',
+): void {
+  validateTemplate(errors, template, path);
   const spec = template.spec ?? {};
-  validatePodSpec(errors, spec, `${path}.spec`);
   if (spec.restartPolicy === 'OnFailure' || spec.restartPolicy === 'Never') {
     notSupported(errors, `${path}.spec.restartPolicy`, spec.restartPolicy, ['Always']);
   }
   if (spec.activeDeadlineSeconds !== undefined) {
     forbidden(errors, `${path}.spec.activeDeadlineSeconds`,
-      'activeDeadlineSeconds in ReplicaSet is not Supported');
+      `activeDeadlineSeconds in ${owner} is not Supported`);
   }
 }
