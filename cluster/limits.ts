@@ -183,6 +183,24 @@ export const limits = {
   // ── who may do what ──────────────────────────────────────────────────────────────────────────────────
   /** Verbs on resources that a role may come to before it is compared with what its writer may do. */
   ruleAtomsMax: 20_000,
+  /** Seats for requests under way on one peer, as Kubernetes' --max-requests-inflight and its sibling. */
+  readSeatsMax: 400,
+  writeSeatsMax: 200,
+  /** A list takes a seat for so many objects, and at most this many: as in Kubernetes. */
+  objectsPerSeat: 100,
+  seatsPerRequestMax: 10,
+  /** Seats given out before other clients are listened to again: four long lists, or 40 small requests. */
+  turnSeatsMax: 40,
+  /** Requests of one user that may wait for a seat; as many as Kubernetes' hand of 8 queues of 50. */
+  waitingPerUserMax: 400,
+  /** Requests that may wait in all, but for the first of each user. */
+  waitingMax: 2_000,
+  /** Nobody waits longer for a seat: a quarter of a request's time, as in Kubernetes. */
+  seatWaitMsMax: 15_000,
+  /** Characters of what was sent and answered in one line of the audit log; longer ones are left out. */
+  auditObjectsCharsMax: 1024 * 1024,
+  /** Bytes of the audit log that wait for the disk; what comes beyond it is lost, and counted. */
+  auditBacklogBytesMax: 32 * 1024 * 1024,
 
   // ── nodes, scheduler, controllers ────────────────────────────────────────────────────────────────────
   /** A silent node is suspect when gossip says so, unreachable (NotReady) this long after. */

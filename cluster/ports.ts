@@ -18,6 +18,8 @@ export interface Ports {
   readonly traffic: TrafficPort;
   readonly clients: ClientsPort;
   readonly trace: TracePort;
+  /** Where no audit log is kept, there is none. */
+  readonly audit?: AuditPort;
 }
 
 export type PeerEvent =
@@ -276,6 +278,13 @@ export type ClientsEvent =
   | { readonly type: 'request-closed'; readonly id: RequestId }
   /** A streaming client has taken this many bytes since the last such event (for log streams' credit). */
   | { readonly type: 'request-drained'; readonly id: RequestId; readonly bytes: number };
+
+// ── audit ────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** Whole lines for the audit log, in order. Takes them at once; what can't be written is counted and told. */
+export interface AuditPort {
+  write(line: string): void;
+}
 
 // ── trace ────────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -17,6 +17,7 @@ import { leftReason } from '../actors/peer/departures.ts';
 import {
   adminCertificate, authorityObject, keepAuthority, readAuthority, servingCertificate, tokenKeysObject,
 } from './authority.ts';
+import { openAudit } from './audit.ts';
 import { installedDescriptions, makeDefinitionsAhead } from './descriptions.ts';
 import { createAuthority, renewalMs } from './http/certificates.ts';
 import type { KeyPair } from './http/certificates.ts';
@@ -46,7 +47,7 @@ export interface RunningPeer {
 /** Starts the peer that lives in `dir`. Rejects with a clear error where it can't. */
 export async function startPeer(dir: string, settings: Settings,
   log: (line: string) => void): Promise<RunningPeer> {
-  const events = createInbox();
+  const events = createInbox(), audit = openAudit(settings.audit, log);
   const { encryptionKeyFile: keyFile } = settings;
   const disk = await openDisk(dir, events.deliver, keyFile === null ? {} : { keyFile });
   const origin = await originOf(dir, settings, disk.recovery);
@@ -61,12 +62,12 @@ export async function startPeer(dir: string, settings: Settings,
   const clock = createClock(events.deliver);
   const ports: Ports = {
     clock, random: createRandomPort(), network, disk: disk.port, containers, traffic, clients,
-    trace: { event: traceTo(log) },
+    trace: { event: traceTo(log) }, ...audit === null ? {} : { audit: audit.log },
   };
   writeFileSync(join(dir, 'pid'), `${process.pid}\n`);
 
   const { authority } = origin;
-  const config = peerConfig(settings, containers, authority);
+  const config = { ...peerConfig(settings, containers, authority), audit: audit?.policy ?? null };
   const recovery = origin.founds ? founded(disk.recovery, network, settings) : disk.recovery;
 
   const ended = Promise.withResolvers<string>(), serving = Promise.withResolvers<void>();
@@ -99,7 +100,7 @@ export async function startPeer(dir: string, settings: Settings,
       events.shut();
       await Promise.all([clients.close(), network.close(), traffic.close(), containers.close()]);
       clock.close();
-      await disk.close();
+      await Promise.all([disk.close(), audit?.log.close()]);
       rmSync(join(dir, 'pid'), { force: true });
     },
   };

@@ -7,6 +7,8 @@ import {
 import { availableParallelism, hostname, networkInterfaces, totalmem } from 'node:os';
 import { join } from 'node:path';
 
+import type { AuditSettings } from './audit.ts';
+
 export type RuntimeChoice = 'auto' | 'docker' | 'process';
 
 export interface Settings {
@@ -25,6 +27,8 @@ export interface Settings {
   readonly membership: Membership;
   /** Where the keys are that its data is encrypted with; null: in its own directory. */
   readonly encryptionKeyFile: string | null;
+  /** Null: no audit log is kept. */
+  readonly audit: AuditSettings | null;
 }
 
 /**
@@ -41,6 +45,7 @@ export function defaultSettings(): Settings {
     name: hostname().toLowerCase(), hostIP, listen: `0.0.0.0:${peerPortDefault}`, apiHosts: ['0.0.0.0'],
     apiPort: apiPortDefault, runtime: 'auto', cpuMilli: availableParallelism() * 1000,
     memoryBytes: totalmem(), join: null, membership: 'none', encryptionKeyFile: null,
+    audit: null,
   };
 }
 

@@ -3,6 +3,7 @@
 
 import type { Descriptions } from '../../cluster/api/request.ts';
 import { fromU32 } from '../../cluster/random.ts';
+import type { AuditPolicy } from '../../cluster/api/access/auditpolicy.ts';
 import type { Random } from '../../cluster/random.ts';
 import type { NodeName, PeerId, ResourceName } from '../../cluster/ids.ts';
 import type { KubeObject } from '../../cluster/api/types.ts';
@@ -27,6 +28,8 @@ export interface PeerConfig {
   readonly founding: readonly FoundingObject[];
   /** What `kubectl explain` says in words. */
   readonly descriptions?: Descriptions;
+  /** Which requests are written down; null, or none: none are. */
+  readonly audit?: AuditPolicy | null;
   /** Smaller bounds of the log than those of `limits.ts`, so that a simulation meets them sooner. */
   readonly logBounds?: Partial<LogBounds> & { readonly logEntriesBeforeSnapshot?: number };
 }

@@ -14,14 +14,19 @@ import {
   apiAudiences, examine, isTokenRefusal, unauthorized,
 } from '../../cluster/api/access/authenticate.ts';
 import type { TokenRefusal } from '../../cluster/api/access/authenticate.ts';
-import { failure, problemResponse } from '../../cluster/api/status.ts';
-import type { ApiContext, ApiRequest, ApiResponse, PendingCommand } from '../../cluster/api/request.ts';
+import { impersonated } from '../../cluster/api/access/impersonate.ts';
+import { failure, isProblem, problemResponse } from '../../cluster/api/status.ts';
+import type {
+  ApiContext, ApiRequest, ApiResponse, PendingCommand, UserInfo,
+} from '../../cluster/api/request.ts';
 import type { ClientsEvent } from '../../cluster/ports.ts';
 import type { Op, Outcome } from '../../cluster/state/types.ts';
 import type { SubmitOutcome } from '../services.ts';
+import { createAuditing } from './auditing.ts';
 import type { Commands } from './commands.ts';
 import { uuid } from './core.ts';
 import type { Core } from './core.ts';
+import { createFairness } from './fairness.ts';
 import type { LogStreams } from './streams.ts';
 import type { ReadResult, Reads } from './reads.ts';
 import type { Watches } from './watches.ts';
@@ -46,6 +51,7 @@ export interface ServingParts {
 
 export function createServing(core: Core, parts: ServingParts): Serving {
   const live = new Set<RequestId>();
+  const auditing = createAuditing(core), fairness = createFairness(core);
 
   function request(incoming: ApiRequest): void {
     if (live.size >= limits.requestsInFlightMax + parts.watches.count()) {
@@ -61,14 +67,19 @@ export function createServing(core: Core, parts: ServingParts): Serving {
   function atDoor(incoming: ApiRequest): void {
     const first = identified(incoming);
     if (!isTokenRefusal(first)) return enter(first);
-    if (!first.unsure) return respond(incoming.id, unauthorizedResponse());
+    if (!first.unsure) return turnAway(incoming);
     parts.reads.read((result) => {
       if (!live.has(incoming.id)) return;
       const second = identified(incoming);
       if (!isTokenRefusal(second)) return enter(second);
-      respond(incoming.id, result === 'fresh' ? unauthorizedResponse()
-        : unavailableResponse('no leader confirmed whom this token stands for'));
+      if (result === 'fresh') turnAway(incoming);
+      else respond(incoming.id, unavailableResponse('no leader confirmed whom this token stands for'));
     });
+  }
+
+  function turnAway(incoming: ApiRequest): void {
+    auditing.received({ ...incoming, user: nobody });
+    respond(incoming.id, unauthorizedResponse());
   }
 
   /** The request as that of whom its token stands for by now; without a token, as it is. */
@@ -78,8 +89,15 @@ export function createServing(core: Core, parts: ServingParts): Serving {
     return isTokenRefusal(found) ? found : { ...incoming, user: found.user };
   }
 
+  /** Its sender is known: it is seated, sooner or later. */
   function enter(incoming: ApiRequest): void {
-    if (parts.own(incoming, (response) => respond(incoming.id, response))) return;
+    auditing.received(incoming);
+    fairness.enter(incoming, () => begin(incoming), () => respond(incoming.id, tooMany()));
+  }
+
+  function begin(incoming: ApiRequest): void {
+    if (!live.has(incoming.id)) return;
+    if (incoming.path.startsWith('/shoal/')) return ours(incoming);
     const need = freshness(incoming, core.state);
     switch (need.type) {
       case 'local': return evaluate(incoming, 'fresh', 0);
@@ -90,6 +108,14 @@ export function createServing(core: Core, parts: ServingParts): Serving {
       });
       default: return unreachable(need);
     }
+  }
+
+  /** What Kubernetes has no path for: whoever acts as somebody else does so here, too. */
+  function ours(incoming: ApiRequest): void {
+    const acting = impersonated(incoming, core.state);
+    if (isProblem(acting)) return respond(incoming.id, problemResponse(acting));
+    const asked = acting === null ? incoming : { ...incoming, user: acting };
+    if (!parts.own(asked, (response) => respond(incoming.id, response))) evaluate(incoming, 'fresh', 0);
   }
 
   function evaluate(incoming: ApiRequest, read: ReadResult, attempt: number): void {
@@ -104,18 +130,21 @@ export function createServing(core: Core, parts: ServingParts): Serving {
     }
     const asked = identified(incoming);
     if (isTokenRefusal(asked)) return respond(incoming.id, unauthorizedResponse());
+    if (attempt === 0) auditing.judged(asked);
     const result = handle(asked, core.state, context());
     switch (result.type) {
       case 'response': return respond(incoming.id,
         read === 'stale' ? withWarning(result.response) : result.response);
       case 'command': return propose(incoming, result.ops, result.pending, attempt);
       case 'watch':
+        streams(incoming.id);
         if (!parts.watches.open(incoming.id, result.watch)) {
           respond(incoming.id, failure(429, 'TooManyRequests', 'too many watches on this peer; try another'));
         }
         return;
-      case 'logs': return parts.streams.open(incoming.id, result.logs,
-        (response) => respond(incoming.id, response));
+      case 'logs':
+        streams(incoming.id);
+        return parts.streams.open(incoming.id, result.logs, (response) => respond(incoming.id, response));
       default: return unreachable(result);
     }
   }
@@ -155,9 +184,23 @@ export function createServing(core: Core, parts: ServingParts): Serving {
     };
   }
 
+  /** What may go on for long takes no seat any more. */
+  function streams(id: RequestId): void {
+    fairness.leave(id);
+    auditing.started(id);
+  }
+
   function respond(id: RequestId, response: ApiResponse): void {
     if (!live.delete(id)) return;
+    fairness.leave(id);
+    auditing.completed(id, response);
     core.ports.clients.respond(id, response);
+  }
+
+  function gone(id: RequestId): void {
+    live.delete(id);
+    fairness.leave(id);
+    auditing.completed(id, null);
   }
 
   function context(): ApiContext {
@@ -178,16 +221,22 @@ export function createServing(core: Core, parts: ServingParts): Serving {
         case 'request': return request(event.request);
         case 'request-drained': return parts.streams.drained(event.id, event.bytes);
         case 'request-closed':
-          live.delete(event.id);
+          gone(event.id);
           parts.watches.close(event.id);
           parts.streams.close(event.id);
           return;
         default: return unreachable(event);
       }
     },
-    ended: (id) => { live.delete(id); },
+    ended: gone,
   };
 }
+
+const tooMany = (): ApiResponse =>
+  failure(429, 'TooManyRequests', 'too many requests, please try again later');
+
+/** Whoever came with a token that stands for nobody. */
+const nobody: UserInfo = { name: '', groups: [] };
 
 const unauthorizedResponse = (): ApiResponse => problemResponse(unauthorized());
 

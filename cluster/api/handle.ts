@@ -5,10 +5,7 @@
 
 import { revision as asRevision } from '../ids.ts';
 import type { State } from '../state/state.ts';
-import { attributesOf } from './access/attributes.ts';
-import { authorize } from './access/authorize.ts';
-import { forbid } from './access/forbid.ts';
-import { impersonated } from './access/impersonate.ts';
+import { permitted } from './access/access.ts';
 import { openidPage } from './access/oidc.ts';
 import { reviewOf } from './access/reviews.ts';
 import { requestToken } from './access/tokenrequest.ts';
@@ -68,7 +65,7 @@ const isWatch = (query: Query): boolean => flag(query, 'watch');
 function answer(sent: ApiRequest, state: State, context: ApiContext): Answer {
   const query = parseQuery(sent.query);
   if (isProblem(query)) return query;
-  const request = allowed(sent, query, state);
+  const request = permitted(sent, query, state);
   if (isProblem(request)) return request;
   const registry = registryOf(state), found = route(request.path, registry);
   if (isProblem(found)) return found;
@@ -90,16 +87,6 @@ function answer(sent: ApiRequest, state: State, context: ApiContext): Answer {
   }
   const writing: Writing = { request, route: found, query, form, state, context };
   return verbAllowed(writing) ? toResource(writing) : methodNotAllowed();
-}
-
-/** The request as that of whom its sender acts as, or why it may not be made. */
-function allowed(request: ApiRequest, query: Query, state: State): ApiRequest | Problem {
-  const acting = impersonated(request, state);
-  if (isProblem(acting)) return acting;
-  const user = acting ?? request.user, attributes = attributesOf(request, query);
-  const decision = authorize(attributes, user, state);
-  if (!decision.allowed) return forbid(attributes, user, decision.reason);
-  return acting === null ? request : { ...request, user };
 }
 
 /** Whether the kind has this verb at all; subresources have verbs of their own. */

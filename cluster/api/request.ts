@@ -31,6 +31,8 @@ export interface ApiRequest {
   readonly body: Uint8Array | null;
   /** Who asks, by its certificate; `system:anonymous` where it showed none. */
   readonly user: UserInfo;
+  /** Where it came from, for the audit log. */
+  readonly sourceIP?: string;
   /** A bearer token, of one that showed no certificate: the peer finds out whom it stands for. */
   readonly token?: string;
 }

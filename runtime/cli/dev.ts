@@ -132,6 +132,7 @@ async function prepare(session: Session, n: number, runtime: RuntimeChoice,
     cpuMilli: availableParallelism() * 1000, memoryBytes: Math.floor(totalmem() / flags.peers),
     join: through, membership: known?.membership ?? 'none',
     encryptionKeyFile: known?.encryptionKeyFile ?? null,
+    audit: known?.audit ?? null,
   });
 }
 

@@ -46,7 +46,12 @@ function peerFlags(command: Command): Command {
     .option('--encryption-key-file <file>',
       'the keys that its data is encrypted with (default: disk.key in --dir)')
     .addOption(new Option('--runtime <name>', 'what runs containers (default: auto)')
-      .choices(['auto', 'docker', 'process']));
+      .choices(['auto', 'docker', 'process']))
+    .option('--audit-policy-file <file>', 'which requests are written down: an audit.k8s.io/v1 Policy')
+    .option('--audit-log-path <file>', 'where to; - is the standard output, empty for no more')
+    .option('--audit-log-maxsize <MB>', 'how large the file gets before the next is begun (default: 100)',
+      number)
+    .option('--audit-log-maxbackup <n>', 'how many such files are kept (default: all)', number);
 }
 
 /** Where to find a running peer. */

@@ -4,6 +4,8 @@
 import { mkdirSync, rmSync } from 'node:fs';
 import { join as joinPath, resolve as resolvePath } from 'node:path';
 import { leftReason } from '../../actors/peer/departures.ts';
+import { maxSizeMBDefault } from '../audit.ts';
+import type { AuditSettings } from '../audit.ts';
 import { startPeer } from '../main.ts';
 import { defaultSettings, readSettings } from '../settings.ts';
 import type { RuntimeChoice, Settings } from '../settings.ts';
@@ -21,6 +23,10 @@ export interface StartFlags {
   readonly memory?: number;
   readonly runtime?: RuntimeChoice;
   readonly encryptionKeyFile?: string;
+  readonly auditPolicyFile?: string;
+  readonly auditLogPath?: string;
+  readonly auditLogMaxsize?: number;
+  readonly auditLogMaxbackup?: number;
 }
 
 export async function start(flags: StartFlags): Promise<void> {
@@ -57,6 +63,7 @@ function merged(flags: StartFlags, through: Settings['join']): Settings {
     encryptionKeyFile: keyFileOf(flags) ?? known.encryptionKeyFile,
     join: through ?? known.join,
     membership: known.membership,
+    audit: auditOf(flags, known.audit),
   };
   if (known.membership === 'member' && settings.name !== known.name) {
     throw new Error(`the cluster knows this peer as "${known.name}"; a member keeps its name`);
@@ -71,6 +78,23 @@ function merged(flags: StartFlags, through: Settings['join']): Settings {
 /** As it is from wherever the peer is started next. */
 function keyFileOf({ encryptionKeyFile: path }: StartFlags): string | null {
   return path === undefined ? null : resolvePath(path);
+}
+
+/** An empty path ends what the directory says of it. */
+function auditOf(flags: StartFlags, known: AuditSettings | null): AuditSettings | null {
+  const policyFile = flags.auditPolicyFile ?? known?.policyFile ?? '';
+  const logPath = flags.auditLogPath ?? known?.logPath ?? '';
+  if (flags.auditPolicyFile === '' || flags.auditLogPath === '') return null;
+  if (policyFile === '' && logPath === '') return null;
+  if (policyFile === '' || logPath === '') {
+    throw new Error('an audit log needs both --audit-policy-file and --audit-log-path');
+  }
+  return {
+    // It is kept, and whoever starts this peer again may stand elsewhere.
+    policyFile: resolvePath(policyFile), logPath: logPath === '-' ? logPath : resolvePath(logPath),
+    maxSizeMB: flags.auditLogMaxsize ?? known?.maxSizeMB ?? maxSizeMBDefault,
+    maxBackups: flags.auditLogMaxbackup ?? known?.maxBackups ?? 0,
+  };
 }
 
 async function run(flags: StartFlags, settings: Settings): Promise<void> {

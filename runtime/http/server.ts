@@ -39,7 +39,7 @@ const backlog = 4_096;
 /** Answered to whoever asks, as an API server does for its load balancer. */
 const openPaths = new Set(['/healthz', '/livez', '/readyz', '/version']);
 const wantedHeaders = [
-  'accept', 'content-type', 'user-agent', 'accept-encoding', 'if-none-match',
+  'accept', 'content-type', 'user-agent', 'accept-encoding', 'if-none-match', 'audit-id',
 ] as const;
 
 export function createClients(deliver: (event: ClientsEvent) => void): Clients {
@@ -71,7 +71,9 @@ export function createClients(deliver: (event: ClientsEvent) => void): Clients {
       for (const name in exchange.headers) {
         if (name.startsWith('impersonate-')) headers[name] = exchange.values(name).join('\n');
       }
-      deliver({ type: 'request', request: { id, method, path, query, headers, body, ...who } });
+      const sourceIP = exchange.socket.remoteAddress?.replace(/^::ffff:/, '');
+      const from = sourceIP === undefined ? {} : { sourceIP };
+      deliver({ type: 'request', request: { id, method, path, query, headers, body, ...who, ...from } });
     });
   }
 

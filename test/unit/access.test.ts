@@ -7,27 +7,33 @@
 //     403 Forbidden: pods is forbidden: …
 //
 // Between requests: `bootstrap` lets the leader's controllers of roles work until nothing is left to do,
-// `rules NAME` shows the rules of a ClusterRole, `forget KEY` takes an object away.
+// `rules NAME` shows the rules of a ClusterRole, `forget KEY` takes an object away, `policy` sets the audit
+// policy by its input; from then on the lines of the audit log are shown under each answer.
 
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { parse, stringify } from 'yaml';
+import { readAuditPolicy } from '../../cluster/api/access/auditpolicy.ts';
 import { authorize } from '../../cluster/api/access/authorize.ts';
 import { newborn, resources } from '../../cluster/api/objects.ts';
-import type { ApiResponse, UserInfo } from '../../cluster/api/request.ts';
+import type { ApiRequest, ApiResponse, UserInfo } from '../../cluster/api/request.ts';
 import type { KubeObject, Role } from '../../cluster/api/types.ts';
-import { objectKey } from '../../cluster/ids.ts';
+import { objectKey, requestId } from '../../cluster/ids.ts';
 import type { ObjectKey } from '../../cluster/ids.ts';
 import { get, list } from '../../cluster/state/query.ts';
 import type { Op } from '../../cluster/state/types.ts';
 import type { ControllerDefinition } from '../../actors/controllers/controller.ts';
 import { aggregationController, defaultRolesController } from '../../actors/controllers/roles.ts';
+import { createAuditing } from '../../actors/peer/auditing.ts';
+import type { Auditing } from '../../actors/peer/auditing.ts';
+import type { Core } from '../../actors/peer/core.ts';
 import { transcripts } from '../transcript.ts';
 import type { TranscriptCommand } from '../transcript.ts';
 import { createApiWorld } from './api-world.ts';
-import type { ApiWorld } from './api-world.ts';
+import type { Answer, ApiWorld } from './api-world.ts';
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
+const administrator = { name: 'kubernetes-admin', groups: ['system:masters', 'system:authenticated'] };
 const json = { 'content-type': 'application/json' };
 
 function worldWith(...namespaces: readonly string[]): ApiWorld {
@@ -61,6 +67,7 @@ function bootstrap(world: ApiWorld): string {
 
 function session(): (command: TranscriptCommand) => string {
   const world = worldWith('default', 'team', 'kube-system');
+  const audit = createAudit(world);
   let user: UserInfo | undefined;
   return (command) => {
     const { name, words } = command, [first = '', ...rest] = words;
@@ -69,6 +76,7 @@ function session(): (command: TranscriptCommand) => string {
         user = first === 'nobody' ? undefined : { name: first, groups: [...rest, 'system:authenticated'] };
         return user === undefined ? 'the administrator' : `${user.name}, in ${user.groups.join(' ')}`;
       case 'bootstrap': return bootstrap(world);
+      case 'policy': return audit.policy(parse(command.input));
       case 'rules': {
         const role = get<Role>(world.state(), objectKey(resources.clusterRoles, '', first));
         return (role?.rules ?? []).map((rule) => JSON.stringify(rule)).join('\n') || 'none';
@@ -77,13 +85,56 @@ function session(): (command: TranscriptCommand) => string {
         const { outcome } = world.write([{ op: 'delete', key: first as ObjectKey }]);
         return outcome.ok ? `@${world.state().revision}` : outcome.refusal.message;
       }
-      default: return request(world, command, user);
+      default: {
+        const answer = request(world, command, user, audit.heard), lines = audit.lines();
+        return lines === '' ? answer : `${answer}\n${lines}`;
+      }
     }
+  };
+}
+
+interface Audit {
+  policy(value: unknown): string;
+  readonly heard: (request: ApiRequest, answer: Answer) => void;
+  /** What was written since. */
+  lines(): string;
+}
+
+/** The audit log of a peer beside the world's. */
+function createAudit(world: ApiWorld): Audit {
+  let auditing: Auditing | null = null, written = '', ids = 0;
+  return {
+    policy(value) {
+      const found = readAuditPolicy(value);
+      if (!('rules' in found)) return found.join('\n');
+      const ports = {
+        audit: { write: (line: string): void => { written += line; } },
+        clock: { wallMs: () => world.nowWallMs },
+      };
+      const core = { config: { audit: found }, ports, random: { u32: () => (ids += 1) } };
+      Object.defineProperty(core, 'state', { get: () => world.state() });
+      auditing = createAuditing(core as unknown as Core);
+      return `${found.rules.length} rules`;
+    },
+    heard(request, answer) {
+      if (auditing === null) return;
+      auditing.received(request);
+      auditing.judged(request);
+      if (answer.type !== 'response') auditing.started(request.id);
+      auditing.completed(request.id, answer.type === 'response' ? answer.response : null);
+    },
+    lines() {
+      const text = written.replaceAll(/[0-9a-f]{8}-[0-9a-f-]{27}/g, 'ID').trim();
+      written = '';
+      for (const line of text.split('\n')) if (line !== '') JSON.parse(line);
+      return text;
+    },
   };
 }
 
 function request(
   world: ApiWorld, { name, words, options, input }: TranscriptCommand, user: UserInfo | undefined,
+  heard: Audit['heard'],
 ): string {
   const split = Object.entries(options).filter(([key]) => key.startsWith('/'));
   const target = [...words, ...split.map(([key, value]) => `${key}=${value}`)].join('');
@@ -94,10 +145,13 @@ function request(
   for (const [key, value] of Object.entries(options)) {
     if (key.startsWith('impersonate-')) headers[key] = value.replaceAll(',', '\n');
   }
-  const answer = world.ask({
+  if (options['user-agent'] !== undefined) headers['user-agent'] = options['user-agent'];
+  const given = {
     method: name, path: cut < 0 ? target : target.slice(0, cut), query: cut < 0 ? '' : target.slice(cut + 1),
-    headers, body: input === '' ? null : bytes(input), ...user === undefined ? {} : { user },
-  });
+    headers, body: input === '' ? null : bytes(input), user: user ?? administrator,
+  };
+  const answer = world.ask(given);
+  heard({ ...given, id: requestId('r'), sourceIP: '10.0.0.1' }, answer);
   if (answer.type !== 'response') return `a ${answer.type}`;
   if (answer.response.status >= 400) assert.is(answer.changed, 0, 'a refused request changes nothing');
   return shown(answer.response, options['show']);
