@@ -133,6 +133,9 @@ export const limits = {
   patchCopyBytesMax: 3 * 1024 * 1024,
   /** As in Kubernetes. */
   patchOperationsMax: 10_000,
+  /** Bytes of a fieldManager, and updates of different managers that an object tells apart: as in Kubernetes. */
+  fieldManagerBytesMax: 128,
+  updateManagersMax: 10,
   warningsMax: 20,
   /** Characters of one warning: a header must stay small. */
   warningCharsMax: 1_000,

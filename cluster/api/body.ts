@@ -4,7 +4,7 @@
 // What always holds: what comes out is plain finite JSON, nested no deeper than `bodyDepthMax`, without a key
 // named `__proto__`; no body makes this throw, recurse without bound, or take more than linear time.
 
-import { isAlias, isMap, isScalar, isSeq, parseDocument } from 'yaml';
+import { LineCounter, isAlias, isMap, isScalar, isSeq, parseDocument } from 'yaml';
 import type { Node as YamlNode, Pair } from 'yaml';
 import { limits } from '../limits.ts';
 import { join, parseJson, tooDeep, unfit } from './json.ts';
@@ -50,6 +50,53 @@ export function parseBody(body: Uint8Array | null, contentType: string | undefin
       return value.unknownKind ? unsupportedMediaType(textTypes) : badRequest(value.refused);
     }
     default: return unsupportedMediaType(offered);
+  }
+}
+
+/** `repeated`: what Go says of keys that one object holds twice; empty: there are none. */
+export interface AppliedBody { readonly value: Json; readonly repeated: string }
+
+/** The body of an apply: YAML, or JSON, which is YAML too and faster to read. */
+export function parseApplied(body: Uint8Array | null): AppliedBody | Problem {
+  if (body === null || body.length === 0) return badRequest('the request has no body');
+  if (body.length > limits.requestBodyBytesMax) return tooLarge(limits.requestBodyBytesMax);
+  const text = textOf(body);
+  if (text === null) return notUtf8();
+  const json = /^\s*\{/.test(text) ? parseJson(text) : null;
+  const isJson = json !== null && !isProblem(json);
+  if (!isJson && body.length > limits.yamlBytesMax) return json ?? tooLarge(limits.yamlBytesMax);
+  const parsed = isJson ? json : parseYaml(text);
+  if (isProblem(parsed)) {
+    return badRequest(`error decoding YAML: error converting YAML to JSON: ${parsed.problem.message ?? ''}`);
+  }
+  const { value, duplicates } = parsed;
+  return { value, repeated: duplicates.length === 0 ? '' : repeatedKeys(text, duplicates) };
+}
+
+/** The keys with their lines, as Go's YAML names them. */
+function repeatedKeys(text: string, duplicates: readonly string[]): string {
+  const lines = new LineCounter(), found: string[] = [];
+  if (text.length <= limits.yamlBytesMax) {
+    const options = { uniqueKeys: false, merge: false, schema: 'core', lineCounter: lines } as const;
+    collectRepeated(parseDocument(text, options).contents as YamlNode | null, lines, found);
+  } else {
+    found.push(...duplicates.map((path) => `line 1: key ${JSON.stringify(path)} already set in map`));
+  }
+  return `error converting YAML to JSON: yaml: unmarshal errors:\n${found.map((each) => `  ${each}`).join('\n')}`;
+}
+
+function collectRepeated(node: YamlNode | null, lines: LineCounter, found: string[]): void {
+  if (isSeq(node)) for (const item of node.items) collectRepeated(item as YamlNode | null, lines, found);
+  if (!isMap(node)) return;
+  const seen = new Set<string>();
+  for (const { key, value } of node.items as readonly Pair<YamlNode, YamlNode | null>[]) {
+    const name = isScalar(key) ? String(key.value) : '';
+    if (seen.has(name) && found.length < limits.complaintsMax) {
+      const { line } = lines.linePos(key.range?.[0] ?? 0);
+      found.push(`line ${line}: key ${JSON.stringify(name)} already set in map`);
+    }
+    seen.add(name);
+    collectRepeated(value, lines, found);
   }
 }
 

@@ -4,7 +4,10 @@
 import { objectKey } from '../ids.ts';
 import { get } from '../state/query.ts';
 import { escalation } from './access/escalate.ts';
+import { ownersAfter, sentOwners, withOwners } from './apply/owners.ts';
+import type { Owning } from './apply/owners.ts';
 import { parseBody } from './body.ts';
+import type { JsonObject } from './body.ts';
 import { clientMetadata, generatedName, metadataOf, validateMetadata } from './metadata.ts';
 import { newborn } from './objects.ts';
 import type { ApiResult } from './request.ts';
@@ -14,9 +17,9 @@ import { alreadyExists, badRequest, fromRefusal, invalid, isProblem, problemResp
 import type { Problem } from './status.ts';
 import type { KubeObject, ObjectMeta, StatusCause } from './types.ts';
 import {
-  answered, decodeStrictly, namespaceProblem, objectResponse, sizeProblem, warningsOf, writeOptions,
+  answered, decodeStrictly, fitting, namespaceProblem, objectResponse, sizeProblem, warningsOf, writeOptions,
 } from './write.ts';
-import type { Writing } from './write.ts';
+import type { WriteOptions, Writing } from './write.ts';
 
 export function createObject(writing: Writing): ApiResult | Problem {
   const { request, route, query } = writing, { resource } = route;
@@ -26,34 +29,42 @@ export function createObject(writing: Writing): ApiResult | Problem {
   if (isProblem(body)) return body;
   const decoded = decodeStrictly(body, resource, asked);
   if (isProblem(decoded)) return decoded;
-  const warnings = warningsOf(decoded.complaints, asked);
-  const metadata = newMetadata(writing, metadataOf(decoded.value));
+  const owning = { by: 'change', asked, sent: sentOwners(body.value) } as const;
+  return createDecoded(writing, decoded.value, warningsOf(decoded.complaints, asked), asked, owning);
+}
+
+/** A new object of what a client sent or applied. */
+export function createDecoded(
+  writing: Writing, value: JsonObject, warnings: readonly string[], asked: WriteOptions, owning: Owning,
+): ApiResult | Problem {
+  const { route } = writing, { resource } = route;
+  const metadata = newMetadata(writing, metadataOf(value));
   if (isProblem(metadata)) return metadata;
-  const object = newObject(writing, { ...decoded.value, metadata } as unknown as KubeObject);
+  const object = newObject(writing, { ...value, metadata } as unknown as KubeObject, owning);
   const { name } = object.metadata;
-  const denied = escalation({ route, user: request.user, state: writing.state }, object, null);
+  const denied = escalation({ route, user: writing.request.user, state: writing.state }, object, null);
   if (denied !== null) return denied;
   const causes: readonly StatusCause[] =
     [...validateMetadata(object, null, resource), ...resource.validate(object, null)];
   if (causes.length > 0) return invalid(resource, name, causes);
   const key = objectKey(route.resourceName, route.namespace, name);
-  const form = storedForm(resource, object), tooBig = sizeProblem(form);
+  const form = fitting(storedForm(resource, object), owning.by === 'apply'), tooBig = sizeProblem(form);
   if (tooBig !== null) return tooBig;
   if (asked.dryRun) {
     const closed = namespaceProblem(writing, name);
     if (closed !== null) return closed;
-    return get(writing.state, key) === null ? answered(objectResponse(writing, object, 201, warnings))
-      : alreadyExists(resource, name);
+    return get(writing.state, key) === null
+      ? answered(objectResponse(writing, withoutRevision(object), 201, warnings)) : alreadyExists(resource, name);
   }
-  const generated = metadataOf(decoded.value).name === undefined;
+  const generated = metadataOf(value).name === undefined, again = generated || owning.by === 'apply';
   return {
     type: 'command', ops: [{ op: 'create', key, object: form }],
     pending: {
       render(outcome) {
         const [stored] = outcome.ok ? outcome.objects : [];
         if (outcome.ok) return objectResponse(writing, stored ?? object, 201, warnings);
-        // A generated name that was taken is drawn again.
-        if (generated && outcome.refusal.reason === 'AlreadyExists') return 'retry';
+        // A generated name that was taken is drawn again; an apply is made to what is there now.
+        if (again && outcome.refusal.reason === 'AlreadyExists') return 'retry';
         return problemResponse(fromRefusal(outcome.refusal, resource, name));
       },
     },
@@ -87,13 +98,20 @@ function namespaceMismatch(given: string, { resource, namespace }: ResourceRoute
     : badRequest('the namespace of the provided object does not match the namespace sent on the request');
 }
 
-/** Defaults, the kind's own preparations, and what every new object gets. */
-function newObject({ request, route, context }: Writing, raw: KubeObject): KubeObject {
-  const { resource } = route;
+/** What was not stored has no revision. */
+function withoutRevision(object: KubeObject): KubeObject {
+  const { resourceVersion: _, ...metadata } = object.metadata;
+  return { ...object, metadata } as KubeObject;
+}
+
+/** Defaults, owners, the kind's own preparations, and what every new object gets. */
+function newObject(writing: Writing, raw: KubeObject, owning: Owning): KubeObject {
+  const { request, route, context } = writing, { resource } = route;
   const { nowWallMs } = context, given = resource.defaults(raw);
+  const owners = ownersAfter(writing, null, given, owning);
   const { generation: _, ...metadata } = given.metadata;
   const counted = resource.hasGeneration ? { generation: 1 } : {};
   const counting = { ...given, metadata: { ...metadata, ...counted } };
   const born = newborn(counting, { uid: context.uid(), nowWallMs });
-  return resource.prepareCreate(born, { user: request.user, nowWallMs });
+  return withOwners(resource.prepareCreate(born, { user: request.user, nowWallMs }), null, owners);
 }

@@ -10,12 +10,13 @@ import { openidPage } from './access/oidc.ts';
 import { reviewOf } from './access/reviews.ts';
 import { requestToken } from './access/tokenrequest.ts';
 import { reviewToken } from './access/tokenreview.ts';
+import { applyObject, isApply } from './apply/request.ts';
 import { parseBody } from './body.ts';
 import { createObject } from './create.ts';
 import { discoveryPage } from './discovery.ts';
 import { podLogs } from './logs.ts';
 import { openapiPage } from './openapi/page.ts';
-import { negotiate, respond } from './output.ts';
+import { inForm, negotiate, respond } from './output.ts';
 import { flag, parseQuery } from './query.ts';
 import type { Query } from './query.ts';
 import { getObject, listObjects, pinnedRevision } from './read.ts';
@@ -53,8 +54,29 @@ export function freshness(request: ApiRequest, state: State): Freshness {
 
 export function handle(request: ApiRequest, state: State, context: ApiContext): ApiResult {
   const result = answer(request, state, context);
-  if (isProblem(result)) return { type: 'response', response: problemResponse(result) };
-  return 'type' in result ? result : { type: 'response', response: result };
+  if (isProblem(result)) return told(request, problemResponse(result));
+  if (!('type' in result)) return told(request, result);
+  if (result.type !== 'command') return result.type === 'response' ? told(request, result.response) : result;
+  const { render } = result.pending;
+  return {
+    ...result, pending: {
+      render(outcome) {
+        const response = render(outcome);
+        return response === 'retry' ? response : refusalInForm(request, response);
+      },
+    },
+  };
+}
+
+function told(request: ApiRequest, response: ApiResponse): ApiResult {
+  return { type: 'response', response: refusalInForm(request, response) };
+}
+
+/** A refusal is a Status in the form that the client asked for, where it asked for one that there is. */
+function refusalInForm({ headers, query }: ApiRequest, response: ApiResponse): ApiResponse {
+  if (response.status < 400 || headers['accept'] === undefined) return response;
+  const parsed = parseQuery(query), form = isProblem(parsed) ? parsed : negotiate(headers['accept'], parsed);
+  return isProblem(form) ? response : inForm(response, form);
 }
 
 type Answer = ApiResult | ApiResponse | Problem;
@@ -135,7 +157,7 @@ function toObject(writing: Writing): Answer {
   switch (writing.request.method) {
     case 'GET': case 'HEAD': return isWatch(writing.query) ? watchObjects(writing) : getObject(writing);
     case 'PUT': return updateObject(writing);
-    case 'PATCH': return patchObject(writing);
+    case 'PATCH': return isApply(writing) ? applyObject(writing) : patchObject(writing);
     case 'DELETE': return deleteObject(writing);
     default: return methodNotAllowed();
   }

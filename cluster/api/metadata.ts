@@ -99,6 +99,12 @@ export function updatedMetadata(given: Partial<ObjectMeta>, old: ObjectMeta): Ob
   };
 }
 
+/** The object without metadata.managedFields. */
+export function withoutOwners(object: KubeObject): KubeObject {
+  const { managedFields, ...metadata } = object.metadata;
+  return managedFields === undefined ? object : { ...object, metadata };
+}
+
 /** Raised by one where anything but metadata and status changed, or the deletion began. */
 export function withGeneration<T extends KubeObject>(object: T, old: KubeObject, resource: Resource): T {
   if (!resource.hasGeneration) return object;

@@ -76,3 +76,7 @@ export function labelValueError(value: string): string | null {
   if (value.length > 63) return tooLong(63);
   return labelValue.test(value) ? null : valueWords;
 }
+
+/** As Go's unicode.IsPrint: letters, marks, numbers, punctuation, symbols, and the space. */
+export const isPrintable = (character: string): boolean =>
+  /^[\p{L}\p{M}\p{N}\p{P}\p{S} ]$/u.test(character);

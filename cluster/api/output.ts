@@ -176,6 +176,13 @@ function encoded(json: string, form: Form): string {
   return form.pretty ? `${JSON.stringify(JSON.parse(json), null, 2)}\n` : `${json}\n`;
 }
 
+/** The JSON response in this form instead. */
+export function inForm(response: ApiResponse, form: Form): ApiResponse {
+  if (form.encoding !== 'yaml' || response.headers['content-type'] !== 'application/json') return response;
+  const headers = { ...response.headers, 'content-type': 'application/yaml' };
+  return { ...response, headers, body: encoded(response.body, form) };
+}
+
 /** Code 299: miscellaneous, and to be shown to people. A header holds plain ASCII. */
 export function warningText(text: string): string {
   const cut = text.slice(0, limits.warningCharsMax).replace(/[^\x20-\x7e]/g, '?');

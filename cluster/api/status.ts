@@ -33,7 +33,8 @@ function detailsOf(subject: Subject, name: string): Details {
 
 export function problem(code: number, reason: string, message: string, details?: Details): Problem {
   return new Problem({
-    kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Failure', message, reason,
+    kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Failure', message,
+    ...reason === '' ? {} : { reason },
     ...details === undefined ? {} : { details }, code,
   });
 }

@@ -4,6 +4,9 @@
 
 import { objectKey } from '../ids.ts';
 import { get } from '../state/query.ts';
+import { ownersAfter, sentOwners, withOwners } from './apply/owners.ts';
+import { applyOptions, isApply } from './apply/request.ts';
+import { applyScale, scaledBy } from './apply/scale.ts';
 import { isObject, parseBody } from './body.ts';
 import type { Json, JsonObject } from './body.ts';
 import { conform } from './decode.ts';
@@ -47,7 +50,8 @@ export function scale(writing: Writing): ApiResult | Problem {
   if (request.method === 'GET' || request.method === 'HEAD') {
     return old === null ? notFound(resource, name) : answered(scaleResponse(writing, old));
   }
-  const asked = writeOptions(query, 'UpdateOptions');
+  if (isApply(writing)) return scaleByApply(writing, old);
+  const asked = writeOptions(query, request.method === 'PUT' ? 'UpdateOptions' : 'PatchOptions');
   if (isProblem(asked)) return asked;
   const found = request.method === 'PUT' ? parseBody(request.body, request.headers['content-type'])
     : patched(writing, old === null ? null : scaleOf(resource, old), scaleSchema);
@@ -61,11 +65,30 @@ export function scale(writing: Writing): ApiResult | Problem {
   if (known !== '' && known !== old.metadata.resourceVersion) return conflict(resource, name, staleObject);
   const scaled = resource.scale?.withReplicas(old, wanted);
   if (scaled === undefined) return methodNotAllowed();
-  const object = withGeneration(scaled, old, resource);
+  const object = scaledBy(writing, old, withGeneration(scaled, old, resource), asked);
   if (asked.dryRun) return answered(scaleResponse(writing, object));
   // A patch carries on the revision that it was applied to; only a PUT names one of its own.
   const stated = request.method === 'PUT' && known !== '';
   return updateCommand(writing, old, object, stated, (stored) => scaleResponse(writing, stored));
+}
+
+function scaleByApply(writing: Writing, old: KubeObject | null): ApiResult | Problem {
+  const { resource, name } = writing.route, asked = applyOptions(writing);
+  if (isProblem(asked)) return asked;
+  if (old === null) return notFound(resource, name);
+  const found = applyScale(writing, old, scaleOf(resource, old), scaleSchema, asked);
+  if (isProblem(found)) return found;
+  const late = found.late();
+  if (late !== null) return late;
+  const wanted = replicasOf({ spec: { replicas: found.replicas } }, name);
+  if (isProblem(wanted)) return wanted;
+  const known = isObject(found.value) ? knownRevision(found.value) : '';
+  if (known !== '' && known !== old.metadata.resourceVersion) return conflict(resource, name, staleObject);
+  const scaled = resource.scale?.withReplicas(old, wanted);
+  if (scaled === undefined) return methodNotAllowed();
+  const object = found.owned(withGeneration(scaled, old, resource));
+  const show = (one: KubeObject): ApiResponse => scaleResponse(writing, one, found.warnings);
+  return asked.dryRun ? answered(show(object)) : updateCommand(writing, old, object, known !== '', show);
 }
 
 function replicasOf({ spec }: JsonObject, name: string): number | Problem {
@@ -93,9 +116,11 @@ function scaleOf(resource: Resource, object: KubeObject): Json {
   };
 }
 
-function scaleResponse({ route, form, context }: Writing, object: KubeObject): ApiResponse {
+function scaleResponse(
+  { route, form, context }: Writing, object: KubeObject, warnings: readonly string[] = [],
+): ApiResponse {
   const shown = scaleOf(route.resource, object) as unknown as Scale;
-  return respond(200, objectText(shown, scaleColumns, form, context.nowWallMs), form);
+  return respond(200, objectText(shown, scaleColumns, form, context.nowWallMs), form, warnings);
 }
 
 // ── binding ──────────────────────────────────────────────────────────────────────────────────────────────
@@ -196,7 +221,9 @@ export function finalize(writing: Writing): ApiResult | Problem {
   if (known !== '' && known !== old.metadata.resourceVersion) return conflict(resource, name, staleObject);
   const { spec } = decoded.value, { spec: oldSpec, ...rest } = old as KubeObject & { spec?: object };
   const finalizers = isObject(spec) ? spec['finalizers'] ?? [] : [];
-  const object = { ...rest, spec: { ...oldSpec, finalizers } } as KubeObject;
+  const changed = { ...rest, spec: { ...oldSpec, finalizers } } as KubeObject;
+  const owning = { by: 'change', asked, sent: sentOwners(body.value) } as const;
+  const object = withOwners(changed, old, ownersAfter(writing, old, changed, owning));
   const causes = resource.validate(object, old);
   if (causes.length > 0) return invalid(resource, name, causes);
   if (asked.dryRun) return answered(objectResponse(writing, object, 200));

@@ -2,6 +2,8 @@
 // Source: apiserver registry/rest (BeforeUpdate), endpoints/handlers/patch.go and update.go.
 
 import { escalation } from './access/escalate.ts';
+import { ownersAfter, sentOwners, withOwners } from './apply/owners.ts';
+import type { Owning } from './apply/owners.ts';
 import { isObject, isTooDeep, mediaType, parseBody } from './body.ts';
 import type { Json, JsonObject } from './body.ts';
 import { metadataOf, updatedMetadata, validateMetadata, withGeneration } from './metadata.ts';
@@ -17,8 +19,8 @@ import {
 import type { Problem } from './status.ts';
 import type { KubeObject, ObjectMeta, StatusCause } from './types.ts';
 import {
-  answered, currentObject, decodeAs, decodeStrictly, objectResponse, strictMessage, updateCommand, warningsOf,
-  writeOptions,
+  answered, currentObject, decodeAs, decodeStrictly, fitting, objectResponse, strictMessage, updateCommand,
+  warningsOf, writeOptions,
 } from './write.ts';
 import type { WriteOptions, Writing } from './write.ts';
 
@@ -35,7 +37,9 @@ export function updateObject(writing: Writing): ApiResult | Problem {
   const old = currentObject(writing);
   if (old === null) return notFound(resource, route.name);
   const stated = given.resourceVersion ?? '';
-  return replace(writing, old, decoded.value, stated !== '', asked, warningsOf(decoded.complaints, asked));
+  const owning = { by: 'change', asked, sent: sentOwners(body.value) } as const;
+  const warnings = warningsOf(decoded.complaints, asked);
+  return replaceObject(writing, old, decoded.value, stated !== '', asked, warnings, owning);
 }
 
 /** Why the object is not the one that the path names; null where it is. */
@@ -55,6 +59,7 @@ function placeProblem(given: Partial<ObjectMeta>, { route }: Writing): Problem |
 
 export const patchTypes: readonly string[] = [
   'application/json-patch+json', 'application/merge-patch+json', 'application/strategic-merge-patch+json',
+  'application/apply-patch+yaml',
 ];
 
 /** The patched value, or why there is none. `target`: what a client sees there; null: nothing. */
@@ -107,11 +112,13 @@ export function patchObject(writing: Writing): ApiResult | Problem {
       message: `Invalid value: ${shown}: ${strictMessage(decoded.complaints)}`,
     }]);
   }
-  const given = metadataOf(decoded.value), moved = placeCauses(given, old.metadata);
-  if (moved.length > 0) return invalid(resource, route.name, moved);
+  const moved = movedProblem(writing, metadataOf(decoded.value), old.metadata);
+  if (moved !== null) return moved;
   // Named only by a patch that speaks of it itself: all others carry on the revision they were applied to.
   const stated = statedRevision(found.patch);
-  return replace(writing, old, decoded.value, stated, asked, warningsOf(decoded.complaints, asked));
+  const owning = { by: 'change', asked, sent: sentOwners(found.value) } as const;
+  const warnings = warningsOf(decoded.complaints, asked);
+  return replaceObject(writing, old, decoded.value, stated, asked, warnings, owning);
 }
 
 function unsupportedForce(): Problem {
@@ -121,15 +128,23 @@ function unsupportedForce(): Problem {
   }]);
 }
 
-function placeCauses(given: Partial<ObjectMeta>, old: ObjectMeta): StatusCause[] {
-  const causes: StatusCause[] = [];
-  for (const field of ['name', 'namespace'] as const) {
-    if ((given[field] ?? '') === (old[field] ?? '')) continue;
-    const message = `Invalid value: ${JSON.stringify(given[field] ?? '')}: field is immutable`;
-    causes.push({ reason: 'FieldValueInvalid', field: `metadata.${field}`, message });
+/** What a patch can't change: where the object is, and which one it is. */
+function movedProblem({ route }: Writing, given: Partial<ObjectMeta>, old: ObjectMeta): Problem | null {
+  const { name = '', namespace = '', uid = '' } = given;
+  if (namespace !== '' && namespace !== route.namespace) {
+    return badRequest('the namespace of the provided object does not match the namespace sent on the request');
   }
-  return causes;
+  if (name !== route.name) {
+    return badRequest(`the name of the object (${name}) does not match the name on the URL (${route.name})`);
+  }
+  return uid === '' || uid === old.uid ? null : immutableUid(route.resource, route.name, uid);
 }
+
+export const immutableUid = (resource: Resource, name: string, uid: string): Problem =>
+  invalid(resource, name, [{
+    reason: 'FieldValueInvalid', field: 'metadata.uid',
+    message: `Invalid value: ${JSON.stringify(uid)}: field is immutable`,
+  }]);
 
 function statedRevision(patch: Json): boolean {
   if (Array.isArray(patch)) {
@@ -141,9 +156,9 @@ function statedRevision(patch: Json): boolean {
 }
 
 /** Puts `value` in the place of the stored object, or of its status. */
-function replace(
+export function replaceObject(
   writing: Writing, old: KubeObject, value: JsonObject, stated: boolean, asked: WriteOptions,
-  warnings: readonly string[],
+  warnings: readonly string[], owning: Owning,
 ): ApiResult | Problem {
   const { resource, name, subresource } = writing.route, given = metadataOf(value);
   const known = given.resourceVersion ?? '', uid = given.uid ?? '';
@@ -157,8 +172,10 @@ function replace(
   const { route, request, state, context } = writing;
   const by = { user: request.user, nowWallMs: context.nowWallMs };
   const prepareBelow = subresource === 'approval' ? resource.prepareApproval : resource.prepareStatus;
-  const object = subresource !== '' && prepareBelow !== undefined ? prepareBelow(filled, old, by)
+  const prepared = subresource !== '' && prepareBelow !== undefined ? prepareBelow(filled, old, by)
     : withGeneration(resource.prepareUpdate(filled, old), old, resource);
+  const owned = withOwners(prepared, old, ownersAfter(writing, old, filled, owning));
+  const object = fitting(owned, owning.by === 'apply');
   const denied = escalation({ route, user: request.user, state }, object, old);
   if (denied !== null) return denied;
   const causes = causesOf(object, old, resource, subresource);

@@ -13,12 +13,16 @@ import { isObject } from './body.ts';
 import type { JsonObject, ParsedBody } from './body.ts';
 import { conform } from './decode.ts';
 import type { FieldValidation } from './decode.ts';
+import { withoutOwners } from './metadata.ts';
+import { isPrintable } from './names.ts';
 import { expectSame, resources } from './objects.ts';
 import { apiVersionOf, jsonOnce, objectText, respond } from './output.ts';
 import type { Form } from './output.ts';
 import type { Query } from './query.ts';
 import type { ApiContext, ApiRequest, ApiResponse, ApiResult } from './request.ts';
 import type { Resource } from './resource.ts';
+import { invalid as invalidField, tooLong } from './resources/validate.ts';
+import type { Errors } from './resources/validate.ts';
 import type { ResourceRoute } from './route.ts';
 import { storedForm, viewOf } from './storage.ts';
 import {
@@ -26,7 +30,7 @@ import {
   tooLarge,
 } from './status.ts';
 import type { Problem } from './status.ts';
-import type { KubeObject, Namespace } from './types.ts';
+import type { KubeObject, Namespace, StatusCause } from './types.ts';
 
 /** A request to a resource, with everything that its answer may depend on. */
 export interface Writing {
@@ -76,19 +80,45 @@ export function decodeStrictly(body: ParsedBody, resource: Resource, asked: Writ
 
 // ── what is asked of the write ───────────────────────────────────────────────────────────────────────────
 
-export interface WriteOptions { readonly dryRun: boolean; readonly validation: FieldValidation }
+export interface WriteOptions {
+  readonly dryRun: boolean;
+  readonly validation: FieldValidation;
+  /** Who says that it writes; empty: nobody does, and the user-agent tells. */
+  readonly manager: string;
+}
 
 /** `kind`: that of the options in Kubernetes, e.g. `CreateOptions`, for messages. */
 export function writeOptions(query: Query, kind: string): WriteOptions | Problem {
   const validation = query.get('fieldValidation') ?? '', dryRun = query.get('dryRun') ?? '';
+  const manager = query.get('fieldManager') ?? '', wrong = managerCauses(manager, 'fieldManager');
+  if (wrong.length > 0) return invalid({ group: 'meta.k8s.io', resource: kind, kind }, '', wrong);
   const refused = (field: string, value: string, supported: readonly string[]): Problem =>
     unsupportedOption(kind, field, value, supported);
   if (dryRun !== '' && dryRun !== 'All') return refused('dryRun', dryRun, ['All']);
   switch (validation) {
-    case '': return { dryRun: dryRun === 'All', validation: 'Warn' };
-    case 'Strict': case 'Warn': case 'Ignore': return { dryRun: dryRun === 'All', validation };
+    case '': return { dryRun: dryRun === 'All', validation: 'Warn', manager };
+    case 'Strict': case 'Warn': case 'Ignore': return { dryRun: dryRun === 'All', validation, manager };
     default: return refused('fieldValidation', validation, ['Ignore', 'Strict', 'Warn']);
   }
+}
+
+/** What is wrong with the name of a field manager. */
+export function managerCauses(manager: string, field: string): readonly StatusCause[] {
+  const errors: Errors = [];
+  if (manager.length > limits.fieldManagerBytesMax / 4
+    && new TextEncoder().encode(manager).length > limits.fieldManagerBytesMax) {
+    tooLong(errors, field, limits.fieldManagerBytesMax);
+  }
+  let at = 0;
+  for (const character of manager) {
+    const code = character.codePointAt(0) ?? 0;
+    if (!isPrintable(character) && errors.length < limits.complaintsMax) {
+      const shown = `U+${code.toString(16).toUpperCase().padStart(4, '0')}`;
+      invalidField(errors, field, manager, `invalid character ${shown} (at position ${at})`);
+    }
+    at += code < 0x80 ? 1 : code < 0x800 ? 2 : code < 0x10000 ? 3 : 4;
+  }
+  return errors;
 }
 
 export function unsupportedOption(
@@ -165,6 +195,12 @@ export function objectResponse(
   const text = form.as === 'object' ? jsonOnce(shown)
     : objectText(shown, route.resource, form, context.nowWallMs);
   return respond(status, text, form, warnings);
+}
+
+/** With what its owners take: an object that is too large only for them goes without, as in Kubernetes. */
+export function fitting(object: KubeObject, applies: boolean): KubeObject {
+  return applies || object.metadata.managedFields === undefined || sizeProblem(object) === null ? object
+    : withoutOwners(object);
 }
 
 export const answered = (response: ApiResponse): ApiResult => ({ type: 'response', response });

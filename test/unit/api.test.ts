@@ -3,7 +3,8 @@
 //     POST /api/v1/namespaces/default/configmaps?dryRun=All      content-type=…, accept=… as options
 //     the body, if any; YAML where nothing else is said
 //     ----
-//     201 ConfigMap default/a @3         `show=spec.replicas,status` adds these fields, `show=all` all
+//     201 ConfigMap default/a @3         `show=spec.replicas,status` adds these fields, `show=all` all,
+//                                        `show=owners` who owns which fields
 //
 // Between requests: `write KEY` somebody else touches the object, `race KEY` does so while the next one is
 // under way, `restart` goes on from a snapshot, `wait ms=N` lets time pass, `unready REASON`.
@@ -11,6 +12,9 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { parse, stringify } from 'yaml';
+import { pathText } from '../../cluster/api/apply/elements.ts';
+import { pathsOf } from '../../cluster/api/apply/fields.ts';
+import type { Managed } from '../../cluster/api/apply/managers.ts';
 import type { ApiResponse, LogsRequest } from '../../cluster/api/request.ts';
 import { transcripts } from '../transcript.ts';
 import type { TranscriptCommand } from '../transcript.ts';
@@ -24,6 +28,7 @@ interface Shown {
   readonly metadata?: {
     readonly name?: string; readonly namespace?: string; readonly resourceVersion?: string;
     readonly continue?: string; readonly remainingItemCount?: number;
+    readonly managedFields?: readonly Managed[];
   };
   readonly items?: readonly Shown[];
   readonly columnDefinitions?: readonly { readonly name: string; readonly priority: number }[];
@@ -77,6 +82,7 @@ function request(
   const headers: Record<string, string> = {};
   const type = options['content-type'] ?? (input === '' ? '' : 'yaml'), accept = options['accept'];
   if (type !== '') headers['content-type'] = mediaTypes[type] ?? type;
+  if (options['agent'] !== undefined) headers['user-agent'] = options['agent'];
   if (accept !== undefined) {
     headers['accept'] = accept.split(',').map((each) => mediaTypes[each] ?? each).join(',');
   }
@@ -153,7 +159,8 @@ function headline(object: Shown): string {
 function detail(object: Shown, fields: string | undefined): string[] {
   if (fields === 'all') return [stringify(object, { lineWidth: 0 })];
   if (fields !== undefined) {
-    return fields.split(',').map((path) => `${path}: ${JSON.stringify(at(object, path))}`);
+    return fields.split(',').flatMap((path) =>
+      path === 'owners' ? owners(object) : `${path}: ${JSON.stringify(at(object, path))}`);
   }
   if (object.kind === 'Status') {
     const { causes = [] } = object.details ?? {};
@@ -161,6 +168,16 @@ function detail(object: Shown, fields: string | undefined): string[] {
   }
   if (object.kind === 'Table') return table(object);
   return (object.items ?? []).map((item) => `  ${headline(item)}`);
+}
+
+/** `kubectl Update apps/v1 status 08:00:00: .status.replicas`, one line for each manager. */
+function owners(object: Shown): string[] {
+  return (object.metadata?.managedFields ?? []).map((entry) => {
+    const { manager, operation, apiVersion, subresource, time, fieldsV1 } = entry;
+    const head = [manager, operation, apiVersion, subresource, time?.slice(11, -1)];
+    const words = head.filter((word) => word !== undefined).join(' ');
+    return `  ${words}: ${pathsOf(fieldsV1).map(pathText).join(' ')}`;
+  });
 }
 
 /** `spec.replicas`; with slashes where names have dots, and `~` for a slash in a name. */
@@ -184,5 +201,6 @@ function table({ columnDefinitions = [], rows = [] }: Shown): string[] {
 }
 
 transcripts((name, body) => test(`transcript ${name}`, body), 'test/data/api', session);
+transcripts((name, body) => test(`transcript apply/${name}`, body), 'test/data/apply', session);
 
 test.run();
