@@ -133,7 +133,7 @@ export const limits = {
   patchCopyBytesMax: 3 * 1024 * 1024,
   /** As in Kubernetes. */
   patchOperationsMax: 10_000,
-  /** Bytes of a fieldManager, and updates of different managers that an object tells apart: as in Kubernetes. */
+  /** Bytes of a fieldManager, and managers of updates that an object tells apart: as in Kubernetes. */
   fieldManagerBytesMax: 128,
   updateManagersMax: 10,
   warningsMax: 20,

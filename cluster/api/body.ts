@@ -82,7 +82,8 @@ function repeatedKeys(text: string, duplicates: readonly string[]): string {
   } else {
     found.push(...duplicates.map((path) => `line 1: key ${JSON.stringify(path)} already set in map`));
   }
-  return `error converting YAML to JSON: yaml: unmarshal errors:\n${found.map((each) => `  ${each}`).join('\n')}`;
+  const head = 'error converting YAML to JSON: yaml: unmarshal errors:';
+  return [head, ...found.map((each) => `  ${each}`)].join('\n');
 }
 
 function collectRepeated(node: YamlNode | null, lines: LineCounter, found: string[]): void {

@@ -54,7 +54,8 @@ export function createDecoded(
     const closed = namespaceProblem(writing, name);
     if (closed !== null) return closed;
     return get(writing.state, key) === null
-      ? answered(objectResponse(writing, withoutRevision(object), 201, warnings)) : alreadyExists(resource, name);
+      ? answered(objectResponse(writing, withoutRevision(object), 201, warnings))
+      : alreadyExists(resource, name);
   }
   const generated = metadataOf(value).name === undefined, again = generated || owning.by === 'apply';
   return {

@@ -131,14 +131,15 @@ function unsupportedForce(): Problem {
 /** What a patch can't change: where the object is, and which one it is. */
 function movedProblem({ route }: Writing, given: Partial<ObjectMeta>, old: ObjectMeta): Problem | null {
   const { name = '', namespace = '', uid = '' } = given;
-  if (namespace !== '' && namespace !== route.namespace) {
-    return badRequest('the namespace of the provided object does not match the namespace sent on the request');
-  }
+  if (namespace !== '' && namespace !== route.namespace) return otherNamespace();
   if (name !== route.name) {
     return badRequest(`the name of the object (${name}) does not match the name on the URL (${route.name})`);
   }
   return uid === '' || uid === old.uid ? null : immutableUid(route.resource, route.name, uid);
 }
+
+export const otherNamespace = (): Problem => badRequest('the namespace of the provided object does not '
+  + 'match the namespace sent on the request');
 
 export const immutableUid = (resource: Resource, name: string, uid: string): Problem =>
   invalid(resource, name, [{

@@ -146,7 +146,7 @@ function show({ status, headers, body }: ApiResponse, fields: string | undefined
 function headline(object: Shown): string {
   const { kind = 'no kind', metadata = {} } = object;
   if (kind === 'Status') {
-    return object.status === 'Success' ? 'Success' : `${object.reason}: ${object.message}`;
+    return object.status === 'Success' ? 'Success' : `${object.reason ?? 'no reason'}: ${object.message}`;
   }
   const namespace = metadata.namespace === undefined ? '' : `${metadata.namespace}/`;
   const name = metadata.name === undefined ? '' : ` ${namespace}${metadata.name}`;

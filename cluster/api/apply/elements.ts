@@ -1,8 +1,9 @@
-// Path elements: one step from an object to a part of it, as the text that fieldsV1 uses for it. `f:name` is a
-// field, `k:{"name":"web"}` the item of a list that has these keys, `v:"a"` an item of a set, `i:0` a place.
+// Path elements: one step from an object to a part of it, as the text that fieldsV1 uses for it. `f:name` is
+// a field, `k:{"name":"web"}` the item of a list that has these keys, `v:"a"` an item of a set, `i:0` a
+// place.
 //
-// What always holds: one step has one text (keys sorted, JSON as Go writes it), so steps are equal where their
-// texts are; and texts have one order, which is that of Kubernetes' own.
+// What always holds: one step has one text (keys sorted, JSON as Go writes it), so steps are equal where
+// their texts are; and texts have one order, which is that of Kubernetes' own.
 // Source: Kubernetes, "Server-Side Apply", and the FieldsV1 format of structured-merge-diff, by what it does.
 
 import type { Json, JsonObject } from '../body.ts';
@@ -88,7 +89,9 @@ function scalarOf(text: string): Scalar {
   return isScalar(value) ? value : null;
 }
 
-function compareKeys(a: readonly (readonly [string, Scalar])[], b: readonly (readonly [string, Scalar])[]): number {
+type Keys = readonly (readonly [string, Scalar])[];
+
+function compareKeys(a: Keys, b: Keys): number {
   for (let at = 0; at < a.length && at < b.length; at++) {
     const [name, value] = a[at] ?? ['', null], [otherName, otherValue] = b[at] ?? ['', null];
     const order = compareText(name, otherName) || compareScalars(value, otherValue);
@@ -136,7 +139,10 @@ export function pathText(path: readonly string[]): string {
       case 'f': return `.${element.slice(2)}`;
       case 'v': return `[=${printed(scalarOf(element))}]`;
       case 'i': return `[${element.slice(2)}]`;
-      default: return `[${(keysOf(element) ?? []).map(([name, value]) => `${name}=${printed(value)}`).join(',')}]`;
+      default: {
+        const keys = (keysOf(element) ?? []).map(([name, value]) => `${name}=${printed(value)}`);
+        return `[${keys.join(',')}]`;
+      }
     }
   }).join('');
 }

@@ -1,6 +1,6 @@
 // Sets of fields: what a manager owns of an object. A set is the very value that fieldsV1 holds: a trie whose
-// steps are path elements (`elements.ts`). A node without steps is in the set; one with steps is in the set if
-// it has the step `.`.
+// steps are path elements (`elements.ts`). A node without steps is in the set; one with steps is in the set
+// if it has the step `.`.
 //
 // What always holds: sets are never changed, and share what they have in common; their steps stand in the
 // one order of `compareElements`, so equal sets are equal texts; no operation takes more than the time of

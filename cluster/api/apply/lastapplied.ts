@@ -1,6 +1,6 @@
 // kubectl's client-side apply meets server-side apply: what the annotation of the one says is no conflict for
-// the other, and the annotation is kept up to date, so that people may go back and forth. Only for the manager
-// `kubectl`. Source: apimachinery util/managedfields (lastAppliedManager, lastAppliedUpdater).
+// the other, and the annotation is kept up to date, so that people may go back and forth. Only for the
+// manager `kubectl`. Source: apimachinery util/managedfields (lastAppliedManager, lastAppliedUpdater).
 
 import { limits } from '../../limits.ts';
 import { isObject } from '../body.ts';
@@ -22,11 +22,12 @@ export function applyAsKubectl(application: Application): Applied {
   return applied.ok ? { ...applied, value: annotated(applied.value, application.applied) } : applied;
 }
 
-/** By force, where all that is in conflict stands as kubectl applied it last; else what is left in conflict. */
+/** By force, where all that is in conflict stands as kubectl applied it last; else what is left of it. */
 function again(application: Application, refused: Extract<Applied, { ok: false }>): Applied {
   const { live, writer, schema, part } = application;
   const last = lastApplied(live);
-  if (last === null || last['apiVersion'] !== writer.apiVersion || typeErrors(last, schema) !== '') return refused;
+  if (last === null || last['apiVersion'] !== writer.apiVersion) return refused;
+  if (typeErrors(last, schema) !== '') return refused;
   const { written, removed } = compare(last, live ?? {}, part, false);
   const allowed = difference(difference(fieldsOf(last, part), written), removed);
   const conflicts = refused.conflicts.filter(({ path }) => !has(allowed, path));

@@ -1,8 +1,8 @@
-// metadata.managedFields: who wrote or applied which fields last, by which operation, in which version, through
-// which subresource, and when.
+// metadata.managedFields: who wrote or applied which fields last, by which operation, in which version,
+// through which subresource, and when.
 //
-// What always holds: what is stored is in one order (applies first, then by time, name, version, subresource),
-// has at most `updateManagersMax` entries of updates, and none that owns nothing.
+// What always holds: what is stored is in one order (applies first, then by time, name, version,
+// subresource), has at most `updateManagersMax` entries of updates, and none that owns nothing.
 // Source: apimachinery util/managedfields, by what it does.
 
 import { limits } from '../../limits.ts';
@@ -31,7 +31,9 @@ export type Managers = ReadonlyMap<string, Managed>;
 export const noManagers: Managers = new Map();
 
 /** What an entry goes by; an applier stays the same when it comes in another version. */
-export function identityOf({ manager, operation, apiVersion, subresource }: Omit<Managed, 'fieldsV1' | 'fieldsType'>): string {
+export function identityOf(
+  { manager, operation, apiVersion, subresource }: Omit<Managed, 'fieldsV1' | 'fieldsType'>,
+): string {
   return JSON.stringify({
     ...manager === undefined || manager === '' ? {} : { manager }, operation,
     ...operation === 'Apply' ? {} : { apiVersion },

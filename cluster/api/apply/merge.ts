@@ -1,8 +1,8 @@
 // An applied configuration over the live object, and items taken out of an object: the two ways in which an
 // apply changes one.
 //
-// What always holds: nothing goes by merging; in a list of items the configuration's order holds among what it
-// names, and the others stay where they stood; what a merge does not touch is shared with the live object.
+// What always holds: nothing goes by merging; in a list of items the configuration's order holds among what
+// it names, and the others stay where they stood; what a merge does not touch is shared with the live object.
 // Source: structured-merge-diff, typed (Merge, RemoveItems), by what they do.
 
 import { isObject } from '../body.ts';
@@ -34,7 +34,8 @@ function mergeFields(live: JsonObject, applied: JsonObject, schema: Schema): Jso
 }
 
 function mergeItems(live: readonly Json[], applied: readonly Json[], schema: ListSchema): Json {
-  const elements = live.map((item) => elementOf(item, schema)), wanted = applied.map((item) => elementOf(item, schema));
+  const elements = live.map((item) => elementOf(item, schema));
+  const wanted = applied.map((item) => elementOf(item, schema));
   const lives = itemsByElement(live, schema), given = new Set(wanted);
   const shared = wanted.filter((element) => lives.has(element));
   const merged: Json[] = [], done = new Set<string>();
@@ -48,14 +49,14 @@ function mergeItems(live: readonly Json[], applied: readonly Json[], schema: Lis
     if (shared[s] === element) s += 1;
   };
   while (l < elements.length || a < wanted.length) {
-    const element = elements[l], next = wanted[a];
+    const element = elements[l], next = wanted[a], turn = shared[s];
     if (element !== undefined && element === next) {
       takeApplied(next);
       l += 1;
     } else if (element !== undefined && !given.has(element)) {
       merged.push(live[l] ?? null);
       l += 1;
-    } else if (next === undefined || (element !== undefined && shared[s] !== undefined && shared[s] !== element)) {
+    } else if (next === undefined || (element !== undefined && turn !== undefined && turn !== element)) {
       // It comes when the configuration's order comes to it, or came already.
       l += 1;
     } else {
@@ -121,5 +122,6 @@ function nodeWithNames(set: Fields, step: string, schema: Schema | null): Fields
   const named = isField && schema?.type === 'object' && known !== null;
   const { '.': _, ...root } = inner;
   const steps = withNamedFields(root, known);
-  return nodeOf(named || isIn(set, step), stepsOf(steps).map((each) => [each, steps[each] ?? leaf] as const)) ?? leaf;
+  const inOrder = stepsOf(steps).map((each) => [each, steps[each] ?? leaf] as const);
+  return nodeOf(named || isIn(set, step), inOrder) ?? leaf;
 }

@@ -31,7 +31,8 @@ export type Owning =
 /** The managedFields that a body holds, be it an empty list. */
 export function sentOwners(body: Json): Json | undefined {
   const metadata = isObject(body) ? body['metadata'] : undefined;
-  return isObject(metadata) && Object.hasOwn(metadata, 'managedFields') ? metadata['managedFields'] : undefined;
+  if (!isObject(metadata) || !Object.hasOwn(metadata, 'managedFields')) return undefined;
+  return metadata['managedFields'];
 }
 
 /** The managers after this write. `object`: with its defaults, before the kind's own preparations. */

@@ -130,7 +130,7 @@ function prune(merged: Json, last: Fields, ownedNow: Fields, schema: Schema): Js
   if (isEmpty(difference(lost, owned))) return merged;
   const all = withNamedFields(fieldsOf(merged, schema), schema);
   const rest = (value: Json): Fields => withNamedFields(fieldsOf(value, schema), schema);
-  // What went with a field of this applier but is another's comes back; and what went with it but was nobody's.
+  // What went with a field of this applier but is another's comes back, and so does what was nobody's.
   const kept = remove(merged, difference(all, union(rest(remove(merged, lost, schema)), owned)), schema);
   return remove(merged, intersection(difference(all, rest(kept)), lost), schema);
 }

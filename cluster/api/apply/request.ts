@@ -16,7 +16,7 @@ import type { Resource } from '../resource.ts';
 import { badRequest, conflict, forbidden, invalid, isProblem, notFound, problem } from '../status.ts';
 import type { Problem } from '../status.ts';
 import type { ObjectMeta } from '../types.ts';
-import { immutableUid, replaceObject } from '../update.ts';
+import { immutableUid, otherNamespace, replaceObject } from '../update.ts';
 import { currentObject, decodeAs, writeOptions } from '../write.ts';
 import type { WriteOptions, Writing } from '../write.ts';
 import { applyAsKubectl } from './lastapplied.ts';
@@ -59,8 +59,8 @@ export function applyObject(writing: Writing): ApiResult | Problem {
     const denied = createDenied(writing), uid = given.uid ?? '';
     if (denied !== null) return denied;
     if (uid !== '') {
-      return conflict(resource, name, `uid mismatch: the provided object specified uid ${uid}, and no existing `
-        + 'object was found');
+      return conflict(resource, name, `uid mismatch: the provided object specified uid ${uid}, and no `
+        + 'existing object was found');
     }
     return createDecoded(writing, withoutSystemFields(decoded.value), config.warnings, asked, owning);
   }
@@ -145,9 +145,7 @@ function createDenied({ request, route, query, state }: Writing): Problem | null
 
 function placeProblem({ route }: Writing, given: Partial<ObjectMeta>): Problem | null {
   const { name = '', namespace = '' } = given;
-  if (namespace !== '' && namespace !== route.namespace) {
-    return badRequest('the namespace of the provided object does not match the namespace sent on the request');
-  }
+  if (namespace !== '' && namespace !== route.namespace) return otherNamespace();
   if (name === '') {
     return badRequest(`the name of the object (${route.name} based on URL) was undeterminable: `
       + 'name must be provided');

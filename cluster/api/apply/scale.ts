@@ -28,11 +28,15 @@ const replicasPath = ['f:spec', 'f:replicas'];
 const scaleFields = setOfPaths([replicasPath]);
 
 /** The scaled object, owned by who scaled it. */
-export function scaledBy(writing: Writing, old: KubeObject, scaled: KubeObject, asked: WriteOptions): KubeObject {
+export function scaledBy(
+  writing: Writing, old: KubeObject, scaled: KubeObject, asked: WriteOptions,
+): KubeObject {
   const owners = ownersAfter(writing, old, scaled, { by: 'change', asked, sent: undefined });
   const known = managersOf(writing, old);
-  const entries = [...owners].map(([identity, entry]) =>
-    [identity, known.get(identity) === entry || entry.subresource !== 'scale' ? entry : withoutTime(entry)] as const);
+  const entries = [...owners].map(([identity, entry]) => {
+    const stays = known.get(identity) === entry || entry.subresource !== 'scale';
+    return [identity, stays ? entry : withoutTime(entry)] as const;
+  });
   return withOwners(scaled, old, new Map(entries));
 }
 

@@ -34,7 +34,9 @@ export function ownedPart(resource: Pick<Resource, 'schema' | 'subresources'>, s
 
 const parts = new WeakMap<Schema, Map<string, Schema>>();
 
-function partOf({ schema, subresources }: Pick<Resource, 'schema' | 'subresources'>, subresource: string): Schema {
+function partOf(
+  { schema, subresources }: Pick<Resource, 'schema' | 'subresources'>, subresource: string,
+): Schema {
   if (schema.type !== 'object') return schema;
   if (subresource === 'status' || subresource === 'approval') return pick(schema, (name) => name === 'status');
   if (subresource !== '' && subresource !== 'scale') return pick(schema, (name) => name === 'spec');
@@ -111,8 +113,10 @@ export function itemElement(item: Json, list: ListSchema): string | { readonly w
     const given = Object.hasOwn(item, name) ? item[name] : undefined;
     const value = given ?? keyDefault(list, name);
     if (value === undefined) {
-      return { wrong: `associative list with keys has an element that omits key field ${JSON.stringify(name)} `
-        + "(and doesn't have default value)" };
+      return {
+        wrong: 'associative list with keys has an element that omits key field '
+          + `${JSON.stringify(name)} (and doesn't have default value)`,
+      };
     }
     if (!isScalar(value)) return { wrong: `key field ${JSON.stringify(name)} is no scalar` };
     keys.push([name, value]);

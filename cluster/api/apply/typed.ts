@@ -22,7 +22,8 @@ export function typeErrors(value: Json, schema: Schema): string {
 }
 
 function fails({ path, errors }: Checking, why: string): void {
-  if (errors.length < limits.complaintsMax) errors.push(path.length === 0 ? why : `${pathText(path)}: ${why}`);
+  if (errors.length >= limits.complaintsMax) return;
+  errors.push(path.length === 0 ? why : `${pathText(path)}: ${why}`);
 }
 
 function check(value: Json, schema: Schema, checking: Checking): void {
@@ -98,7 +99,8 @@ function goText(value: Json): string {
   if (value === null) return '<nil>';
   if (Array.isArray(value)) return `[${listIn(value).map(goText).join(' ')}]`;
   if (!isObject(value)) return String(value);
-  return `map[${Object.keys(value).sort().map((name) => `${name}:${goText(value[name] ?? null)}`).join(' ')}]`;
+  const fields = Object.keys(value).sort().map((name) => `${name}:${goText(value[name] ?? null)}`);
+  return `map[${fields.join(' ')}]`;
 }
 
 /** `%#v` */
@@ -106,6 +108,7 @@ function goSyntax(value: Json): string {
   if (value === null) return 'interface {}(nil)';
   if (Array.isArray(value)) return `[]interface {}{${listIn(value).map(goSyntax).join(', ')}}`;
   if (!isObject(value)) return JSON.stringify(value);
-  const fields = Object.keys(value).sort().map((name) => `${JSON.stringify(name)}:${goSyntax(value[name] ?? null)}`);
+  const fields = Object.keys(value).sort()
+    .map((name) => `${JSON.stringify(name)}:${goSyntax(value[name] ?? null)}`);
   return `map[string]interface {}{${fields.join(', ')}}`;
 }

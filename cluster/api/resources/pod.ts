@@ -6,7 +6,7 @@ import type { KubeObject, Pod, PodSpec, StatusCause } from '../types.ts';
 import { ageColumn, nameColumn, orNone, text, wide } from './columns.ts';
 import { kind, statusOf, statusStrategy, withStatus } from './kind.ts';
 import { containersReady, podState, readinessGates, restarts } from './podprint.ts';
-import { defaultPodOnly, defaultPodSpec, qosClass } from './podspec.ts';
+import { admittedPodSpec, defaultPodOnly, defaultPodSpec, qosClass } from './podspec.ts';
 import { validatePodUpdate } from './podupdate.ts';
 import { validatePodSpec } from './podvalidate.ts';
 import type { Errors, Loose } from './validate.ts';
@@ -45,8 +45,8 @@ export const pod: Resource = kind({
     return { ...object, spec } as Pod;
   },
   prepareCreate: (object) =>
-    withStatus(object, { phase: 'Pending', qosClass: qosClass(loose(object).spec ?? {}) }),
-  prepareUpdate: statusStrategy.prepareUpdate,
+    withStatus(admitted(object), { phase: 'Pending', qosClass: qosClass(loose(object).spec ?? {}) }),
+  prepareUpdate: (object, old) => statusStrategy.prepareUpdate(admitted(object), old),
   prepareStatus: (object, old) => {
     const status = statusOf(object) as Pod['status'];
     const kept = loose(old).status?.qosClass;
@@ -62,6 +62,9 @@ export const pod: Resource = kind({
     return !spec?.nodeName || ended ? 0 : seconds < 0 ? 1 : seconds;
   },
 });
+
+const admitted = (object: KubeObject): KubeObject =>
+  ({ ...object, spec: admittedPodSpec(loose(object).spec ?? {}) }) as Pod;
 
 function validate(object: KubeObject, old: KubeObject | null): readonly StatusCause[] {
   const errors: Errors = [];

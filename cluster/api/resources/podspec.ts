@@ -84,22 +84,29 @@ function canonicalMilli(text: string): string {
   return canonicalQuantity(`${(nano - rest) / 1_000_000n + 1n}m`);
 }
 
-/** What a pod gets beyond a template: requests from limits, host ports, the tolerations of a short outage. */
+/** What a pod gets beyond a template: requests from limits, host ports. */
 export function defaultPodOnly(spec: LooseSpec): LooseSpec {
   const complete = (container: LooseContainer): LooseContainer => {
     const requested = withRequests(container);
     return spec.hostNetwork === true ? withHostPorts(requested) : requested;
   };
+  return {
+    ...spec,
+    ...(spec.containers === undefined ? {} : { containers: spec.containers.map(complete) }),
+    ...(spec.initContainers === undefined ? {} : { initContainers: spec.initContainers.map(complete) }),
+    enableServiceLinks: spec.enableServiceLinks ?? true,
+  };
+}
+
+/**
+ * What Kubernetes' admission gives a pod and its client therefore does not own: an account, a priority, the
+ * tolerations of a short outage.
+ */
+export function admittedPodSpec(spec: LooseSpec): LooseSpec {
   const account = spec.serviceAccountName || 'default';
   const extra = { serviceAccount: account, preemptionPolicy: 'PreemptLowerPriority', ...preemption(spec) };
   return {
-    ...spec,
-    ...extra,
-    ...(spec.containers === undefined ? {} : { containers: spec.containers.map(complete) }),
-    ...(spec.initContainers === undefined ? {} : { initContainers: spec.initContainers.map(complete) }),
-    serviceAccountName: account,
-    enableServiceLinks: spec.enableServiceLinks ?? true,
-    priority: spec.priority ?? 0,
+    ...spec, ...extra, serviceAccountName: account, priority: spec.priority ?? 0,
     tolerations: withOutageTolerations(spec.tolerations ?? []),
   };
 }

@@ -40,9 +40,9 @@ export const service: Resource = kind({
     'spec.type': (one) => specOf(one).type ?? '',
   },
   defaults: (one) => withSpec(one, defaultSpec(specOf(one))),
-  prepareCreate: (one) => withStatus(one, { loadBalancer: {} }),
+  prepareCreate: (one) => withStatus(withSpec(one, allocated(specOf(one))), { loadBalancer: {} }),
   prepareUpdate: (one, old) =>
-    statusStrategy.prepareUpdate(withSpec(one, keepAllocated(specOf(one), specOf(old))), old),
+    statusStrategy.prepareUpdate(withSpec(one, keepAllocated(allocated(specOf(one)), specOf(old))), old),
   prepareStatus: statusStrategy.prepareStatus,
   validate: (one, old) => validateService(specOf(one), old === null ? null : specOf(old)),
 });
@@ -56,14 +56,22 @@ function defaultSpec(spec: ServiceSpec): ServiceSpec {
   if (type === 'ExternalName') return whole;
   return {
     ...whole,
-    ...(spec.clusterIP && spec.clusterIPs === undefined ? { clusterIPs: [spec.clusterIP] } : {}),
     internalTrafficPolicy: spec.internalTrafficPolicy || 'Cluster',
-    // The cluster has IPv4 addresses only; Kubernetes' allocator fills in the same on such a cluster.
-    ipFamilies: spec.ipFamilies ?? ['IPv4'],
-    ipFamilyPolicy: spec.ipFamilyPolicy || 'SingleStack',
     ...(type === 'ClusterIP' ? {} : { externalTrafficPolicy: spec.externalTrafficPolicy || 'Cluster' }),
     ...(type === 'LoadBalancer'
       ? { allocateLoadBalancerNodePorts: spec.allocateLoadBalancerNodePorts ?? true } : {}),
+  };
+}
+
+/** What Kubernetes' allocator fills in, and who makes the Service therefore does not own. */
+function allocated(spec: ServiceSpec): ServiceSpec {
+  if (spec.type === 'ExternalName') return spec;
+  return {
+    ...spec,
+    ...(spec.clusterIP && spec.clusterIPs === undefined ? { clusterIPs: [spec.clusterIP] } : {}),
+    // The cluster has IPv4 addresses only.
+    ipFamilies: spec.ipFamilies ?? ['IPv4'],
+    ipFamilyPolicy: spec.ipFamilyPolicy || 'SingleStack',
   };
 }
 
