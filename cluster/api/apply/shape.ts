@@ -38,7 +38,8 @@ function partOf(
   { schema, subresources }: Pick<Resource, 'schema' | 'subresources'>, subresource: string,
 ): Schema {
   if (schema.type !== 'object') return schema;
-  if (subresource === 'status' || subresource === 'approval') return pick(schema, (name) => name === 'status');
+  const isStatus = subresource === 'status' || subresource === 'approval';
+  if (isStatus) return pick(schema, (name) => name === 'status');
   if (subresource !== '' && subresource !== 'scale') return pick(schema, (name) => name === 'spec');
   const hidden = ['apiVersion', 'kind', ...subresources.includes('status') ? ['status'] : []];
   return pick(schema, (name) => !hidden.includes(name));
