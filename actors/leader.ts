@@ -9,6 +9,7 @@ import type { Change } from '../cluster/state/types.ts';
 import { bootstrapController } from './controllers/bootstrap.ts';
 import { createController } from './controllers/controller.ts';
 import type { ControllerDefinition } from './controllers/controller.ts';
+import { definitionController } from './controllers/definition.ts';
 import { deploymentController } from './controllers/deployment.ts';
 import { endpointSliceController } from './controllers/endpointslice.ts';
 import { eventController } from './controllers/event-ttl.ts';
@@ -40,6 +41,7 @@ const definitions: readonly ControllerDefinition[] = [
   defaultRolesController,
   aggregationController,
   namespaceController,
+  definitionController,
   serviceAccountController,
   tokenSecretsController,
   rootCaController,

@@ -129,6 +129,14 @@ export const limits = {
   queryParametersMax: 256,
   /** Unknown and repeated fields that are named in one answer. */
   complaintsMax: 10,
+  /** Pairs of a value and a schema that one object of a custom kind is checked by: about a second's work. */
+  schemaChecksMax: 1_000_000,
+  /** Values that one JSONPath gives; a column shows the first of them. */
+  pathResultsMax: 1_000,
+  /** Mistakes in one schema that are told of at most: a thousand are no more help than these. */
+  schemaErrorsMax: 50,
+  /** Regular expressions of schemas and policies that are kept compiled, a few KB each. */
+  patternsKept: 2_000,
   /** Bytes of JSON that the copies of one JSON patch may add: each could double the document. */
   patchCopyBytesMax: 3 * 1024 * 1024,
   /** As in Kubernetes. */

@@ -28,9 +28,10 @@ export interface Deletion {
 
 /** The operation that deletes the object or marks it; null where it is on its way out as it should be. */
 export function deletion<T extends KubeObject>(resource: ResourceName, object: T, how: Deletion): Op | null {
-  const { metadata } = object, known = metadata.finalizers ?? [];
-  const begun = metadata.deletionTimestamp !== undefined, pending = metadata.deletionGracePeriodSeconds ?? 0;
-  const own = resourceByKind(object.apiVersion, object.kind)?.graceSeconds?.(object) ?? 0;
+  const { metadata } = object, begun = metadata.deletionTimestamp !== undefined;
+  const kind = resourceByKind(object.apiVersion, object.kind), own = kind?.graceSeconds?.(object) ?? 0;
+  const leaving = begun ? object : (kind?.prepareDelete?.(object, how.nowWallMs) ?? object) as T;
+  const known = leaving.metadata.finalizers ?? [], pending = metadata.deletionGracePeriodSeconds ?? 0;
   // What needs no time gets none; who asks again without a number of its own does not change it.
   const grace = own === 0 ? 0 : how.graceSeconds ?? (begun ? pending : own);
   // While its grace runs, no one changes any more how the dependents go.
@@ -39,7 +40,7 @@ export function deletion<T extends KubeObject>(resource: ResourceName, object: T
   const shorter = !begun || grace < pending;
   const same = finalizers.length === known.length && finalizers.every((name) => known.includes(name));
   if (!shorter && same) return null;
-  return updateOp(resource, object, marked(object, shorter ? grace : pending, finalizers, how.nowWallMs));
+  return updateOp(resource, object, marked(leaving, shorter ? grace : pending, finalizers, how.nowWallMs));
 }
 
 function finalizersAfter(known: readonly string[], propagation: Propagation | null): readonly string[] {

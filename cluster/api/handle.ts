@@ -13,6 +13,7 @@ import { reviewToken } from './access/tokenreview.ts';
 import { applyObject, isApply } from './apply/request.ts';
 import { parseBody } from './body.ts';
 import { createObject } from './create.ts';
+import { withDeprecation } from './deprecation.ts';
 import { discoveryPage } from './discovery.ts';
 import { podLogs } from './logs.ts';
 import { openapiPage } from './openapi/page.ts';
@@ -25,7 +26,7 @@ import { registryOf } from './registry.ts';
 import type { ApiContext, ApiRequest, ApiResponse, ApiResult, Freshness } from './request.ts';
 import { route } from './route.ts';
 import type { ResourceRoute } from './route.ts';
-import { isProblem, methodNotAllowed, noSuchPath, problemResponse } from './status.ts';
+import { isProblem, methodNotAllowed, noSuchPath, problem, problemResponse } from './status.ts';
 import type { Problem } from './status.ts';
 import { bind, finalize, scale } from './subresources.ts';
 import { patchObject, updateObject } from './update.ts';
@@ -39,6 +40,8 @@ import type { Writing } from './write.ts';
  */
 export function freshness(request: ApiRequest, state: State): Freshness {
   const found = route(request.path, registryOf(state)), query = parseQuery(request.query);
+  // Another peer may have heard of a kind that this one is still to learn of.
+  if (isProblem(found) && request.path.startsWith('/apis/')) return { type: 'linearizable' };
   if (isProblem(found) || found.type !== 'resource' || isProblem(query)) return { type: 'local' };
   const creates = request.method === 'POST' && found.name === '' && found.resource.kind !== 'Binding';
   if (creates) return { type: 'local' };
@@ -108,13 +111,22 @@ function answer(sent: ApiRequest, state: State, context: ApiContext): Answer {
     return isProblem(review) ? review : respond(201, JSON.stringify(review), form);
   }
   const writing: Writing = { request, route: found, query, form, state, context };
-  return verbAllowed(writing) ? toResource(writing) : methodNotAllowed();
+  return verbAllowed(writing) ? withDeprecation(toResource(writing), found.resource) : refusedVerb(writing);
+}
+
+/** A custom kind that goes takes nothing new. */
+function refusedVerb({ request, route: target }: Writing): Problem {
+  return target.resource.custom !== true || request.method !== 'POST' ? methodNotAllowed()
+    : problem(405, 'MethodNotAllowed', 'create not allowed while custom resource definition is terminating');
 }
 
 /** Whether the kind has this verb at all; subresources have verbs of their own. */
 function verbAllowed({ request, route: target, query }: Writing): boolean {
   const { resource, subresource, name } = target;
-  return subresource !== '' || resource.verbs.includes(verbOf(request.method, name === '', isWatch(query)));
+  const verb = verbOf(request.method, name === '', isWatch(query));
+  // Finalizers of what is left of a custom kind can be taken away, though discovery does not say so.
+  const lastWrite = resource.custom === true && (verb === 'update' || verb === 'patch');
+  return subresource !== '' || lastWrite || resource.verbs.includes(verb);
 }
 
 function verbOf(method: string, collection: boolean, watches: boolean): string {

@@ -26,7 +26,7 @@ export function validateMetadata(
   for (const [key, value] of Object.entries(metadata.annotations ?? {})) bytes += key.length + value.length;
   if (bytes > limits.annotationsCharsMax) tooLong(errors, 'metadata.annotations', limits.annotationsCharsMax);
   validateOwners(errors, metadata.ownerReferences ?? []);
-  validateFinalizers(errors, metadata.finalizers ?? [], old);
+  validateFinalizers(errors, metadata.finalizers ?? [], old, resource.custom === true);
   return errors;
 }
 
@@ -54,12 +54,15 @@ function validateOwners(errors: Errors, owners: NonNullable<ObjectMeta['ownerRef
     + `Found "true" in references for ${first.kind}/${first.name} and ${second.kind}/${second.name}`);
 }
 
-function validateFinalizers(errors: Errors, finalizers: readonly string[], old: KubeObject | null): void {
+/** Of a custom kind, a finalizer needs no domain. */
+function validateFinalizers(
+  errors: Errors, finalizers: readonly string[], old: KubeObject | null, isCustom: boolean,
+): void {
   for (const [at, finalizer] of finalizers.entries()) {
     const path = `metadata.finalizers[${at}]`, wrong = labelKeyError(finalizer);
     if (finalizer === '') required(errors, path);
     else if (wrong !== null) invalid(errors, path, finalizer, wrong);
-    else if (!finalizer.includes('/') && !standardFinalizers.includes(finalizer)) {
+    else if (!isCustom && !finalizer.includes('/') && !standardFinalizers.includes(finalizer)) {
       invalid(errors, path, finalizer, 'name is neither a standard finalizer name nor is it fully qualified');
     }
   }
@@ -110,13 +113,14 @@ export function withGeneration<T extends KubeObject>(object: T, old: KubeObject,
   if (!resource.hasGeneration) return object;
   const before = old.metadata.deletionTimestamp, now = object.metadata.deletionTimestamp;
   const begins = now !== undefined && before === undefined;
-  if (!begins && sameJson(desired(object), desired(old))) return object;
+  if (!begins && sameJson(desired(object, resource), desired(old, resource))) return object;
   return { ...object, metadata: { ...object.metadata, generation: (old.metadata.generation ?? 0) + 1 } };
 }
 
-function desired(object: KubeObject): unknown {
-  const { metadata: _m, status: _s, ...rest } = object as KubeObject & { status?: unknown };
-  return rest;
+/** A status that has no writer of its own counts as any other field. */
+function desired(object: KubeObject, { subresources, custom }: Resource): unknown {
+  const { metadata: _m, status, ...rest } = object as KubeObject & { status?: unknown };
+  return custom !== true || subresources.includes('status') ? rest : { ...rest, status };
 }
 
 /** A name out of `generateName`: cut so that the suffix fits. */

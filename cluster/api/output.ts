@@ -119,7 +119,7 @@ export function listText(
   if (form.as === 'Table') return tableText(objects, resource, form, meta, nowWallMs);
   const partial = form.as === 'PartialObjectMetadata';
   const head = partial ? '"kind":"PartialObjectMetadataList","apiVersion":"meta.k8s.io/v1"'
-    : `"kind":"${resource.kind}List","apiVersion":"${apiVersionOf(resource)}"`;
+    : `"kind":"${resource.listKind ?? `${resource.kind}List`}","apiVersion":"${apiVersionOf(resource)}"`;
   const items = objects.map((object) => partial ? partialText(object) : jsonOf(object));
   return `{${head},"metadata":${JSON.stringify(meta)},"items":[${items.join(',')}]}`;
 }

@@ -9,6 +9,7 @@ import { list } from '../state/query.ts';
 import type { State } from '../state/state.ts';
 import type { KubeObject } from './types.ts';
 import type { Resource } from './resource.ts';
+import { servedKinds } from './custom/served.ts';
 import { resourceTable } from './resources/index.ts';
 import { reviews } from './route.ts';
 
@@ -19,7 +20,7 @@ export interface Registry {
   readonly byKind: (apiVersion: string, kind: string) => Resource | null;
   /** All kinds in all the versions that they are served in, the built-in ones first. */
   readonly all: () => readonly Resource[];
-  /** Kinds by group and version, the core group first, then by name: the order of discovery. */
+  /** The core group first, then by name, and of a group the newest version first: the order of discovery. */
   readonly groupVersions: () => readonly GroupVersion[];
 }
 
@@ -40,7 +41,10 @@ export function registryOf(state: State): Registry {
   const defined = list(state, definitions);
   if (defined.length === 0) return builtIn;
   let registry = known.get(defined);
-  if (registry === undefined) known.set(defined, registry = createRegistry(resourceTable));
+  if (registry === undefined) {
+    const custom = defined.flatMap(servedKinds);
+    known.set(defined, registry = createRegistry([...resourceTable, ...custom]));
+  }
   return registry;
 }
 
@@ -64,6 +68,25 @@ export function createRegistry(resources: readonly Resource[]): Registry {
   };
 }
 
+/**
+ * Stable versions first, then beta, then alpha, of each the highest number first; then what is named
+ * otherwise, by name. Source: Kubernetes, "Version priority".
+ */
+function compareVersions(a: string, b: string): number {
+  const left = rank(a), right = rank(b);
+  for (const [at, own] of left.entries()) {
+    const other = right[at] ?? 0;
+    if (own !== other) return other - own;
+  }
+  return a < b ? -1 : a > b ? 1 : 0;
+}
+
+function rank(version: string): readonly number[] {
+  const [, major, stage, minor] = /^v([1-9]\d*)(?:(alpha|beta)([1-9]\d*))?$/.exec(version) ?? [];
+  if (major === undefined) return [0, 0, 0];
+  return [stage === undefined ? 3 : stage === 'beta' ? 2 : 1, Number(major), Number(minor ?? 0)];
+}
+
 /** By the first kind of the group and version. */
 const made = new WeakMap<Resource, GroupVersion>();
 
@@ -74,8 +97,13 @@ function groupVersionsOf(resources: readonly Resource[]): readonly GroupVersion[
     if (found === undefined) kinds.set(name, [resource]);
     else found.push(resource);
   }
-  return [...kinds.keys()].sort().map((name) => {
+  const names = [...kinds.keys()].map((name) => {
     const [group = '', version = ''] = name.split('/');
+    return { name, group, version };
+  });
+  names.sort((a, b) => a.group === b.group ? compareVersions(a.version, b.version)
+    : a.group < b.group ? -1 : 1);
+  return names.map(({ name, group, version }) => {
     const sorted = (kinds.get(name) ?? []).sort((a, b) => (a.resource < b.resource ? -1 : 1));
     return sameOrNew({ group, version, kinds: sorted });
   });

@@ -1,7 +1,10 @@
 // What a kind is, as one value: schema, defaults, validation, columns, strategy, names. `handle.ts` and its
 // siblings are driven by these tables alone; a kind is added by adding one to `resources/index.ts`.
 
+import type { ParsedBody } from './body.ts';
+import type { Conformed } from './decode.ts';
 import type { UserInfo } from './request.ts';
+import type { Problem } from './status.ts';
 import type { KubeObject, StatusCause } from './types.ts';
 
 /**
@@ -19,6 +22,8 @@ export type Schema =
 export interface ObjectSchema {
   readonly type: 'object';
   readonly fields: Readonly<Record<string, Schema>>;
+  /** What fields are that `fields` does not name; without it there are none such. Custom kinds only. */
+  readonly others?: Schema;
   readonly required?: readonly string[];
   /** Lists and maps that are shown even when they are empty; others count as not there then. */
   readonly kept?: readonly string[];
@@ -51,13 +56,13 @@ export interface ListSchema {
 
 export interface Column {
   readonly name: string;
-  readonly type: 'string' | 'integer' | 'date' | 'boolean';
+  readonly type: 'string' | 'integer' | 'number' | 'date' | 'boolean';
   /** `name` for the first column, else empty. */
   readonly format: string;
   readonly description: string;
   /** 0: always shown; 1: with `-o wide`. */
   readonly priority: number;
-  readonly value: (object: KubeObject, nowWallMs: number) => string | number | boolean;
+  readonly value: (object: KubeObject, nowWallMs: number) => string | number | boolean | null;
 }
 
 /** Who asks for a write, and when: for kinds that keep it. */
@@ -68,6 +73,8 @@ export interface Storage {
   readonly resource: Resource;
   readonly to: (object: KubeObject) => KubeObject;
   readonly from: (stored: KubeObject) => KubeObject;
+  /** Also what was stored in this form may look different today: custom kinds get new defaults. */
+  readonly everyView?: boolean;
 }
 
 export interface Resource {
@@ -78,6 +85,8 @@ export interface Resource {
   readonly resource: string;
   readonly singular: string;
   readonly kind: string;
+  /** Where it is not the kind with `List` behind it. */
+  readonly listKind?: string;
   readonly shortNames: readonly string[];
   readonly categories: readonly string[];
   readonly namespaced: boolean;
@@ -110,6 +119,14 @@ export interface Resource {
    */
   readonly validate:
     (object: KubeObject, old: KubeObject | null, subresource?: string) => readonly StatusCause[];
+  /** In place of decoding by the schema alone. */
+  readonly decode?: (body: ParsedBody) => Conformed | Problem;
+  /** What a deletion changes when it begins, besides marking the object. */
+  readonly prepareDelete?: (object: KubeObject, nowWallMs: number) => KubeObject;
+  /** Defined by a CustomResourceDefinition. */
+  readonly custom?: true;
+  /** What a client that uses it is warned of; null or missing: nothing. */
+  readonly deprecation?: string | null;
   /** Seconds of grace for a delete that names none; 0: at once. Pods only. */
   readonly graceSeconds?: (object: KubeObject) => number;
   /** Where `scale` finds and puts its numbers. */

@@ -15,7 +15,8 @@ const views = new WeakMap<Resource, WeakMap<KubeObject, KubeObject>>();
 /** The stored object, or the view of it, as this resource shows it. */
 export function viewOf(resource: Resource, object: KubeObject): KubeObject {
   const { storage } = resource;
-  if (storage === undefined || object.apiVersion === apiVersionOf(resource)) return object;
+  if (storage === undefined) return object;
+  if (storage.everyView !== true && object.apiVersion === apiVersionOf(resource)) return object;
   let known = views.get(resource);
   if (known === undefined) views.set(resource, known = new WeakMap());
   let view = known.get(object);

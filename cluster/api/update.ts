@@ -66,7 +66,10 @@ export const patchTypes: readonly string[] = [
 export function patched(writing: Writing, target: Json, schema: Schema): Patched | Problem {
   const { request, route, query } = writing;
   const type = mediaType(request.headers['content-type']);
-  if (!patchTypes.includes(type)) return unsupportedMediaType(patchTypes.join(', '));
+  // How the lists of a custom kind merge is known to server-side apply only.
+  const offered = route.resource.custom !== true ? patchTypes
+    : patchTypes.filter((one) => one !== 'application/strategic-merge-patch+json');
+  if (!offered.includes(type)) return unsupportedMediaType(offered.join(', '));
   const body = parseBody(request.body, 'application/json');
   if (isProblem(body)) return body;
   if (query.has('force')) return unsupportedForce();

@@ -60,7 +60,7 @@ export function decodeAs(body: ParsedBody, resource: Resource): Decoded | Proble
     return badRequest(`the API version in the data (${spoken}) does not match the expected API version `
       + `(${wanted})`);
   }
-  const conformed = conform(body, schema, kind, version);
+  const conformed = resource.decode?.(body) ?? conform(body, schema, kind, version);
   if (isProblem(conformed)) return conformed;
   const { apiVersion: _v, kind: _k, metadata, ...rest } = conformed.value;
   const value = { apiVersion: wanted, kind, metadata: isObject(metadata) ? metadata : {}, ...rest };

@@ -7,7 +7,8 @@
 //                                        `show=owners` who owns which fields
 //
 // Between requests: `write KEY` somebody else touches the object, `race KEY` does so while the next one is
-// under way, `restart` goes on from a snapshot, `wait ms=N` lets time pass, `unready REASON`.
+// under way, `restart` goes on from a snapshot, `wait ms=N` lets time pass, `unready REASON`,
+// `settle` lets the controller of CustomResourceDefinitions work.
 
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -20,6 +21,7 @@ import { transcripts } from '../transcript.ts';
 import type { TranscriptCommand } from '../transcript.ts';
 import { createApiWorld, disturb, sent } from './api-world.ts';
 import type { ApiWorld, OpenWatch } from './api-world.ts';
+import { settle } from './custom-world.ts';
 
 interface Shown {
   readonly kind?: string; readonly apiVersion?: string; readonly reason?: string; readonly message?: string;
@@ -58,6 +60,7 @@ function session(): (command: TranscriptCommand) => string {
       case 'race': world.beforeNext = () => disturb(world, words[0] ?? ''); return 'ready';
       case 'restart': world.restore(); return `@${world.state().revision}`;
       case 'wait': world.nowWallMs += Number(options['ms']); return new Date(world.nowWallMs).toISOString();
+      case 'settle': return `${settle(world)} changes`;
       case 'unready': world.notReady = words.join(' '); return world.notReady === '' ? 'ready' : 'not ready';
       case 'watched': return [...open].map(([id, one]) => events(id, sent(world, one))).join('') || 'nothing';
       default: {

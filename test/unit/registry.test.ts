@@ -31,14 +31,26 @@ test('a group and version stays the same value as long as its kinds do', () => {
   const same = createRegistry([...builtIn.all(), first]);
   const more = createRegistry([...builtIn.all(), first, second]);
   assert.is(before.groupVersions(), before.groupVersions());
-  const names = before.groupVersions().map(({ group, version }) => `${group}/${version}`);
-  assert.equal(names, [...names].sort());
+  const groups = before.groupVersions().map(({ group }) => group);
+  assert.equal(groups, [...groups].sort());
   const changed = (registry: typeof more): readonly string[] => registry.groupVersions()
     .filter((each) => each.kinds.length > 0 && !before.groupVersions().includes(each))
     .map(({ group }) => group);
   assert.equal(changed(same), []);
   assert.equal(changed(more), ['example.com']);
   assert.is(more.find('example.com', 'v1', 'pears'), second);
+});
+
+test('of a group, the version that clients should prefer comes first', () => {
+  const names =
+    ['v1alpha1', 'foo10', 'v10beta3', 'v2', 'v11alpha2', 'v3beta1', 'v10', 'v12alpha1', 'foo1', 'v1'];
+  const kinds = names.map((version) => kind({
+    group: 'example.com', version, resource: 'apples', singular: 'apple', kind: 'Apple',
+    schema: { type: 'object', fields: {} }, columns: [],
+  }));
+  const versions = createRegistry(kinds).groupVersions().filter(({ group }) => group === 'example.com');
+  assert.equal(versions.map(({ version }) => version),
+    ['v10', 'v2', 'v1', 'v10beta3', 'v3beta1', 'v12alpha1', 'v11alpha2', 'v1alpha1', 'foo1', 'foo10']);
 });
 
 test('no other kind takes the place of a built-in one', () => {

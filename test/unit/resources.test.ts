@@ -148,8 +148,9 @@ function clientTypes(schema: Schema): readonly RegExp[] {
     case 'int-or-string': return [/^IntOrString$/];
     case 'time': return [/^Date$/, /^V1MicroTime$/];
     case 'bytes': return [/^string$/];
-    case 'any': return [/./];
-    case 'object': return [/^([A-Z][a-z]+)?V[12]/];
+    case 'any': return [/.+/];
+    // It has no model for what has no fields.
+    case 'object': return Object.keys(schema.fields).length === 0 ? [/^any$/] : [/^([A-Z][a-z]+)?V[12]/];
     case 'map': return clientTypes(schema.of).map(({ source }) =>
       new RegExp(`^\\{ \\[key: string\\]: ${source.replace(/[$^]/g, '')}[\\w>]*; \\}$`));
     case 'list': return clientTypes(schema.of).map(({ source }) =>
@@ -163,6 +164,7 @@ test('schemas have the fields of the generated client, with its types', () => {
   for (const resource of resourceTable) definitions(resource.schema, all);
   assert.ok(all.size > 100, `only ${all.size} definitions`);
   for (const [name, schema] of all) {
+    if (Object.keys(schema.fields).length === 0) continue;
     const attributes = attributesOf(name);
     assert.equal(Object.keys(schema.fields).sort(), attributes.map((one) => one.baseName).sort(), name);
     for (const { baseName, type } of attributes) {
@@ -192,7 +194,8 @@ test('lists that strategic merge joins by key, and those joined as sets', () => 
     'DaemonSetStatus.conditions type', 'DeploymentStatus.conditions type', 'EphemeralContainer.env name',
     'EphemeralContainer.ports containerPort', 'EphemeralContainer.volumeDevices devicePath',
     'EphemeralContainer.volumeMounts mountPath', 'FlowSchemaStatus.conditions type',
-    'HorizontalPodAutoscalerStatus.conditions type', 'JobStatus.conditions type',
+    'HorizontalPodAutoscalerStatus.conditions type', 'JSONSchemaProps.x-kubernetes-validations rule',
+    'JobStatus.conditions type',
     'MutatingAdmissionPolicySpec.matchConditions name', 'MutatingWebhook.matchConditions name',
     'MutatingWebhookConfiguration.webhooks name', 'NamespaceStatus.conditions type', 'NodeSpec.podCIDRs set',
     'NodeStatus.addresses type', 'NodeStatus.conditions type', 'ObjectMeta.finalizers set',
@@ -278,7 +281,8 @@ test('no object of the right types makes a resource throw, and defaults hold sti
         assert.ok((resource.graceSeconds?.(object) ?? 0) >= 0);
       }
       for (const { field, message } of [...written.errors, ...next.errors]) {
-        assert.ok(field !== undefined && !message.includes('undefined'), `${field}: ${message}`);
+        const slip = message.replace(/must be (undefined|true or undefined)/, '').includes('undefined');
+        assert.ok(field !== undefined && !slip, `${field}: ${message}`);
       }
     }
   }

@@ -6,7 +6,7 @@ import type { Document, Generation } from './definitions.ts';
 
 /** Definitions by name; none for a kind of the tables. */
 export function customDefinitions(
-  { published, verbs, group, version, kind }: Resource, generation: Generation,
+  { published, verbs, group, version, kind, listKind = `${kind}List` }: Resource, generation: Generation,
 ): readonly (readonly [string, Document])[] {
   if (published === undefined) return [];
   const { name, definition } = published, own = [name, definition(generation)] as const;
@@ -19,6 +19,6 @@ export function customDefinitions(
       apiVersion: text, items: { type: 'array', items: { $ref: refer(name) } }, kind: text,
       metadata: { $ref: refer('io.k8s.apimachinery.pkg.apis.meta.v1.ListMeta') },
     },
-    'x-kubernetes-group-version-kind': [{ group, version, kind: `${kind}List` }],
+    'x-kubernetes-group-version-kind': [{ group, version, kind: listKind }],
   }]];
 }

@@ -153,6 +153,8 @@ interface Place {
   readonly takes: Shown;
   /** What the object's own kind is; lists are of it. */
   readonly kind: string;
+  /** Of a kind that a CustomResourceDefinition defines. */
+  readonly isCustom: boolean;
 }
 
 /** By path, sorted. */
@@ -173,7 +175,7 @@ function placesOf(resource: Resource): readonly Place[] {
   const operations = (among: readonly string[]): readonly Operation[] =>
     among.flatMap((verb) => (verbs.includes(verb) ? byVerb[verb] ?? [] : []));
   const place = (at: string, subject: string, found: readonly Operation[]): Place =>
-    ({ path: at, subject, operations: found, takes, kind });
+    ({ path: at, subject, operations: found, takes, kind, isCustom: resource.custom === true });
   return [
     ...namespaced ? [place(`${base}/${plural}`, `${kind}ForAllNamespaces`, operations(['list']))] : [],
     place(path, `${scope}${kind}`, operations(ofCollection)),
@@ -188,7 +190,7 @@ function placesOf(resource: Resource): readonly Place[] {
 const reviewPlace = (review: Review): Place => ({
   path: `${pathOf(review)}/${review.namespaced ? 'namespaces/{namespace}/' : ''}${review.resource}`,
   subject: `${review.namespaced ? 'Namespaced' : ''}${review.kind}`, operations: [create], takes: review,
-  kind: review.kind,
+  kind: review.kind, isCustom: false,
 });
 
 const capital = (word: string): string => `${word.charAt(0).toUpperCase()}${word.slice(1)}`;
@@ -232,9 +234,10 @@ function operationOf(
       ...query.map((one) => ({ name: one, in: 'query', ...typed(queryType(one), generation) })),
       ...generation === 2 && takes !== 'nothing' ? [bodyParameter(takes, name)] : [],
     ],
-    ...generation === 3 && takes !== 'nothing' ? { requestBody: requestBody(takes, name) } : {},
+    ...generation === 3 && takes !== 'nothing'
+      ? { requestBody: requestBody(takes, name, place.isCustom) } : {},
     ...generation === 2 ? { produces: gives === 'text' ? ['text/plain'] : produced } : {},
-    ...generation === 2 && takes === 'patch' ? { consumes: patchTypes } : {},
+    ...generation === 2 && takes === 'patch' ? { consumes: patchTypesOf(place.isCustom) } : {},
     responses: Object.fromEntries(responses),
     'x-kubernetes-action': action, 'x-kubernetes-group-version-kind': { group, version, kind },
   };
@@ -246,6 +249,10 @@ const patchTypes = [
   'application/apply-patch+yaml', 'application/json-patch+json', 'application/merge-patch+json',
   'application/strategic-merge-patch+json',
 ];
+
+/** kubectl looks here for how it may patch: lists of custom kinds have no strategy for merges. */
+const patchTypesOf = (isCustom: boolean): readonly string[] =>
+  isCustom ? patchTypes.filter((type) => !type.includes('strategic')) : patchTypes;
 
 /** Null for a kind without a definition: anything. */
 function referenceTo(name: string, generation: Generation): Document {
@@ -263,9 +270,10 @@ function takenName(takes: Operation['takes'], name: string): string {
   return takes === 'patch' ? `${meta}.Patch` : takes === 'options' ? `${meta}.DeleteOptions` : name;
 }
 
-function requestBody(takes: Operation['takes'], name: string): Document {
+function requestBody(takes: Operation['takes'], name: string, isCustom: boolean): Document {
   const schema = referenceTo(takenName(takes, name), 3);
-  const content = (takes === 'patch' ? patchTypes : ['*/*']).map((type) => [type, { schema }] as const);
+  const types = takes === 'patch' ? patchTypesOf(isCustom) : ['*/*'];
+  const content = types.map((type) => [type, { schema }] as const);
   return { content: Object.fromEntries(content), ...takes === 'options' ? {} : { required: true } };
 }
 

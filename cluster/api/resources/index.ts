@@ -1,6 +1,7 @@
 // Every kind that Shoal serves, in the order in which discovery lists them. The API is driven by this table
 // alone: a kind is added by adding its `Resource` here.
 
+import { customResourceDefinition } from '../custom/kind.ts';
 import type { Resource } from '../resource.ts';
 import {
   mutatingAdmissionPolicy, mutatingAdmissionPolicyBinding, mutatingWebhookConfiguration,
@@ -43,6 +44,7 @@ export const resourceTable: readonly Resource[] = [
   pod, podTemplate, replicationController, resourceQuota, secret, serviceAccount, service,
   mutatingAdmissionPolicy, mutatingAdmissionPolicyBinding, mutatingWebhookConfiguration,
   validatingAdmissionPolicy, validatingAdmissionPolicyBinding, validatingWebhookConfiguration,
+  customResourceDefinition,
   controllerRevision, daemonSet, deployment, replicaSet, statefulSet,
   autoscaler, autoscalerV1,
   cronJob, job,
