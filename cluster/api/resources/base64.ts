@@ -4,8 +4,9 @@
 const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/';
 
 /** The base64 of a text's UTF-8 bytes. */
-export function encodeBase64(text: string): string {
-  const bytes = new TextEncoder().encode(text);
+export const encodeBase64 = (text: string): string => encodeBase64Bytes(new TextEncoder().encode(text));
+
+export function encodeBase64Bytes(bytes: Uint8Array): string {
   let out = '';
   for (let at = 0; at < bytes.length; at += 3) {
     const [a = 0, b, c] = bytes.subarray(at, at + 3);
