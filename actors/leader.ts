@@ -7,6 +7,7 @@
 import type { PeerId, Term } from '../cluster/ids.ts';
 import type { Change } from '../cluster/state/types.ts';
 import { bootstrapController } from './controllers/bootstrap.ts';
+import { certificatesController } from './controllers/certificates.ts';
 import { createController } from './controllers/controller.ts';
 import type { ControllerDefinition } from './controllers/controller.ts';
 import { definitionController } from './controllers/definition.ts';
@@ -45,6 +46,7 @@ const definitions: readonly ControllerDefinition[] = [
   serviceAccountController,
   tokenSecretsController,
   rootCaController,
+  certificatesController,
   deploymentController,
   replicaSetController,
   endpointSliceController,

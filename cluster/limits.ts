@@ -341,6 +341,17 @@ export const limits = {
   /** Characters of a token; no header of HTTP is longer. */
   tokenLengthMax: 16 * 1024,
 
+  // ── certificates ─────────────────────────────────────────────────────────────────────────────────────
+  /** How long a certificate of the cluster's signers holds, unless a shorter time is asked for: a year. */
+  certificateSecondsMax: 365 * 24 * 3_600,
+  /** Twice what it is backdated by. */
+  certificateSecondsMin: 600,
+  /** Requests that were decided are kept for an hour, others for a day, as in Kubernetes; looked at … */
+  signingRequestDecidedMs: 3_600_000,
+  signingRequestPendingMs: 24 * 3_600_000,
+  /** … this often. */
+  signingRequestsLookMs: 600_000,
+
   // ── disk ─────────────────────────────────────────────────────────────────────────────────────────────
   /** One segment of the log; it is written full of zeros before it is used. */
   segmentBytes: 16 * 1024 * 1024,

@@ -63,15 +63,13 @@ export function sign(state: State, key: ObjectKey, context: ReconcileContext): R
   return write(asked, { ...asked.status, certificate: encodeBase64(issued.pem) });
 }
 
-function write(
-  asked: CertificateSigningRequest, status: CertificateSigningRequest['status'],
-): Reconciliation {
-  return { steps: [{ ops: [updateOp(resources.signingRequests, asked, Object.assign({ ...asked }, { status }))] }] };
+type Status = NonNullable<CertificateSigningRequest['status']>;
+
+function write(asked: CertificateSigningRequest, status: Status): Reconciliation {
+  return { steps: [{ ops: [updateOp(resources.signingRequests, asked, { ...asked, status })] }] };
 }
 
-function failed(
-  { status }: CertificateSigningRequest, message: string, nowWallMs: number,
-): CertificateSigningRequest['status'] {
+function failed({ status }: CertificateSigningRequest, message: string, nowWallMs: number): Status {
   const at = rfc3339(nowWallMs);
   const condition: Condition = {
     type: 'Failed', status: 'True', reason: 'SignerValidationFailure', message, lastUpdateTime: at,
@@ -94,7 +92,8 @@ export function clean(state: State, { nowWallMs }: ReconcileContext): Reconcilia
     const op = deletion(resources.signingRequests, one, { nowWallMs });
     return op === null ? [] : [op];
   });
-  return ops.length === 0 ? { steps: [], requeueAfterMs: limits.signingRequestsLookMs } : { steps: [{ ops }] };
+  return ops.length > 0 ? { steps: [{ ops }] }
+    : { steps: [], requeueAfterMs: limits.signingRequestsLookMs };
 }
 
 /** Signed, denied or failed for an hour, or not decided for a day. */

@@ -4,6 +4,7 @@
 import { objectKey } from '../ids.ts';
 import { get } from '../state/query.ts';
 import { escalation } from './access/escalate.ts';
+import { signerProblem } from './access/signers.ts';
 import { ownersAfter, sentOwners, withOwners } from './apply/owners.ts';
 import type { Owning } from './apply/owners.ts';
 import { parseBody } from './body.ts';
@@ -42,7 +43,8 @@ export function createDecoded(
   if (isProblem(metadata)) return metadata;
   const object = newObject(writing, { ...value, metadata } as unknown as KubeObject, owning);
   const { name } = object.metadata;
-  const denied = escalation({ route, user: writing.request.user, state: writing.state }, object, null);
+  const writer = { route, user: writing.request.user, state: writing.state };
+  const denied = escalation(writer, object, null) ?? signerProblem(writer, object, null);
   if (denied !== null) return denied;
   const causes: readonly StatusCause[] =
     [...validateMetadata(object, null, resource), ...resource.validate(object, null)];

@@ -21,6 +21,8 @@ export const resources = {
   deployments: resourceName('apps/deployments'),
   endpointSlices: resourceName('discovery.k8s.io/endpointslices'),
   leases: resourceName('coordination.k8s.io/leases'),
+  endpoints: resourceName('core/endpoints'),
+  signingRequests: resourceName('certificates.k8s.io/certificatesigningrequests'),
   roles: resourceName('rbac.authorization.k8s.io/roles'),
   roleBindings: resourceName('rbac.authorization.k8s.io/rolebindings'),
   clusterRoles: resourceName('rbac.authorization.k8s.io/clusterroles'),

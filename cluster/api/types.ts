@@ -237,6 +237,28 @@ export interface Secret extends KubeObject {
   readonly data?: Readonly<Record<string, string>>;
 }
 
+/** `request` and `certificate` are PEM texts in base64. */
+export interface CertificateSigningRequest extends KubeObject {
+  readonly spec?: {
+    readonly request?: string; readonly signerName?: string; readonly usages?: readonly string[];
+    readonly expirationSeconds?: number;
+  };
+  readonly status?: { readonly conditions?: readonly Condition[]; readonly certificate?: string };
+}
+
+export interface EndpointAddress {
+  readonly ip: string; readonly hostname?: string; readonly nodeName?: string;
+  readonly targetRef?: ObjectReference;
+}
+
+export interface Endpoints extends KubeObject {
+  readonly subsets?: readonly {
+    readonly addresses?: readonly EndpointAddress[]; readonly notReadyAddresses?: readonly EndpointAddress[];
+    readonly ports?: readonly { readonly name?: string; readonly port: number; readonly protocol?: string;
+      readonly appProtocol?: string }[];
+  }[];
+}
+
 export interface Lease extends KubeObject {
   readonly spec?: {
     readonly holderIdentity?: string; readonly leaseDurationSeconds?: number;

@@ -2,6 +2,7 @@
 // Source: apiserver registry/rest (BeforeUpdate), endpoints/handlers/patch.go and update.go.
 
 import { escalation } from './access/escalate.ts';
+import { signerProblem } from './access/signers.ts';
 import { ownersAfter, sentOwners, withOwners } from './apply/owners.ts';
 import type { Owning } from './apply/owners.ts';
 import { isObject, isTooDeep, mediaType, parseBody } from './body.ts';
@@ -180,7 +181,8 @@ export function replaceObject(
     : withGeneration(resource.prepareUpdate(filled, old), old, resource);
   const owned = withOwners(prepared, old, ownersAfter(writing, old, filled, owning));
   const object = fitting(owned, owning.by === 'apply');
-  const denied = escalation({ route, user: request.user, state }, object, old);
+  const writer = { route, user: request.user, state };
+  const denied = escalation(writer, object, old) ?? signerProblem(writer, object, old);
   if (denied !== null) return denied;
   const causes = causesOf(object, old, resource, subresource);
   if (causes.length > 0) return invalid(resource, name, causes);

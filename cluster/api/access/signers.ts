@@ -1,7 +1,8 @@
 // Who may decide about CertificateSigningRequests: beyond the right to write the subresource, approving takes
-// the verb `approve`, signing the verb `sign`, on the signer that is asked. And nobody becomes an administrator
-// of the cluster by a certificate.
-// Source: Kubernetes, admission plugins CertificateApproval, CertificateSigning, CertificateSubjectRestriction.
+// the verb `approve`, signing the verb `sign`, on the signer that is asked. And nobody becomes an
+// administrator of the cluster by a certificate.
+// Source: Kubernetes, admission plugins CertificateApproval, CertificateSigning and
+// CertificateSubjectRestriction.
 
 import type { State } from '../../state/state.ts';
 import { apiClientSigner } from '../certificates/signers.ts';
@@ -18,7 +19,9 @@ import { authorize, mastersGroup } from './authorize.ts';
 interface Deciding { readonly route: ResourceRoute; readonly user: UserInfo; readonly state: State }
 
 /** Why this may not be written; null where it may. `old` null: it is new. */
-export function signerProblem(deciding: Deciding, object: KubeObject, old: KubeObject | null): Problem | null {
+export function signerProblem(
+  deciding: Deciding, object: KubeObject, old: KubeObject | null,
+): Problem | null {
   const { resource, subresource } = deciding.route;
   if (resource.group !== 'certificates.k8s.io' || resource.kind !== 'CertificateSigningRequest') return null;
   const asked = object as CertificateSigningRequest, before = old as CertificateSigningRequest | null;
@@ -43,7 +46,9 @@ function signs(asked: CertificateSigningRequest, before: CertificateSigningReque
     || !sameJson(failure(asked), failure(before));
 }
 
-function refusal({ user, state }: Deciding, verb: string, { spec }: CertificateSigningRequest): string | null {
+function refusal(
+  { user, state }: Deciding, verb: string, { spec }: CertificateSigningRequest,
+): string | null {
   const name = spec?.signerName ?? '', [domain = ''] = name.split('/');
   const allowed = [name, `${domain}/*`].some((signer) => authorize({
     verb, group: 'certificates.k8s.io', version: '*', resource: 'signers', subresource: '', namespace: '',

@@ -15,7 +15,7 @@ export interface Element {
 }
 
 export const tags = {
-  boolean: 0x01, integer: 0x02, bits: 0x03, octets: 0x04, nothing: 0x05, oid: 0x06, utf8: 0x0c, printable: 0x13,
+  boolean: 0x01, integer: 0x02, bits: 0x03, octets: 0x04, oid: 0x06, utf8: 0x0c, printable: 0x13,
   teletex: 0x14, ia5: 0x16, utcTime: 0x17, generalTime: 0x18, bmp: 0x1e, sequence: 0x30, set: 0x31,
 } as const;
 
@@ -55,6 +55,10 @@ export function childrenOf({ bytes, from, to }: Element): readonly Element[] | n
   }
   return children;
 }
+
+/** The values inside a sequence; null for anything else. */
+export const sequenceIn = (element: Element | null | undefined): readonly Element[] | null =>
+  (element?.tag === tags.sequence ? childrenOf(element) : null);
 
 export const contentOf = ({ bytes, from, to }: Element): Uint8Array => bytes.subarray(from, to);
 /** With its tag and length. */
@@ -111,8 +115,9 @@ export function timeOf(element: Element | undefined): number | null {
   const digits = new TextDecoder().decode(contentOf(element));
   const general = element.tag === tags.generalTime;
   if (!general && element.tag !== tags.utcTime) return null;
-  const parts = (general ? /^(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)Z$/ : /^(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)Z$/)
-    .exec(digits)?.slice(1).map(Number);
+  const form = general ? /^(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)Z$/
+    : /^(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)Z$/;
+  const parts = form.exec(digits)?.slice(1).map(Number);
   if (parts === undefined) return null;
   const [year = 0, month = 1, day = 1, hour = 0, minute = 0, second = 0] = parts;
   const whole = general ? year : year < 50 ? 2000 + year : 1900 + year;
@@ -139,18 +144,6 @@ export function der(tag: number, ...parts: readonly Uint8Array[]): Uint8Array {
 }
 
 export const sequence = (...parts: readonly Uint8Array[]): Uint8Array => der(tags.sequence, ...parts);
-
-/** The values of a set stand in the order of their bytes. */
-export function setOf(...parts: readonly Uint8Array[]): Uint8Array {
-  return der(tags.set, ...[...parts].sort(compareBytes));
-}
-
-function compareBytes(a: Uint8Array, b: Uint8Array): number {
-  for (let at = 0; at < Math.min(a.length, b.length); at += 1) {
-    if (a[at] !== b[at]) return (a[at] ?? 0) - (b[at] ?? 0);
-  }
-  return a.length - b.length;
-}
 
 export function oid(text: string): Uint8Array {
   const [first = 0, second = 0, ...rest] = text.split('.').map(Number), bytes: number[] = [];

@@ -10,7 +10,7 @@ import { sha256 } from '@noble/hashes/sha2.js';
 import { utf8ToBytes } from '@noble/hashes/utils.js';
 import type { Authority } from '../access/authority.ts';
 import {
-  bits, childrenOf, contentOf, der, integer, oid, oidOf, readDer, sequence, setOf, tags, text, time, timeOf,
+  bits, childrenOf, contentOf, der, integer, oid, oidOf, readDer, sequence, tags, text, time, timeOf,
   wholeOf,
 } from './der.ts';
 import type { Element } from './der.ts';
@@ -111,7 +111,7 @@ const single = new Set<string>(['2.5.4.3', '2.5.4.5']);
 function subjectOf({ subject }: CertificateRequest): Uint8Array {
   return sequence(...subjectOids.flatMap((name) => {
     const all = subject.get(name) ?? [], values = single.has(name) ? all.slice(-1) : all;
-    return values.length === 0 ? [] : [setOf(...values.map((value) => sequence(oid(name), text(value))))];
+    return values.map((value) => der(tags.set, sequence(oid(name), text(value))));
   }));
 }
 

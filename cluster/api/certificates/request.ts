@@ -3,7 +3,7 @@
 // What always holds: of a request nothing is known before its own key has signed for it.
 // Source: RFC 2986; RFC 5280 (names, extensions); Kubernetes, pkg/apis/certificates/helpers.go (ParseCSR).
 
-import { childrenOf, contentOf, oidOf, readDer, tags, textOf, wholeOf } from './der.ts';
+import { childrenOf, contentOf, oidOf, readDer, sequenceIn, tags, textOf, wholeOf } from './der.ts';
 import type { Element } from './der.ts';
 import { firstBlock } from './pem.ts';
 import { signatureProblem } from './signature.ts';
@@ -45,10 +45,6 @@ export function parseRequest(pem: string): CertificateRequest | string {
     subject, commonName: subject.get(commonNameOid)?.at(-1) ?? '',
     organizations: subject.get(organizationOid) ?? [], publicKey: wholeOf(publicKey), ...names,
   };
-}
-
-function sequenceIn(element: Element | null | undefined): readonly Element[] | null {
-  return element?.tag === tags.sequence ? childrenOf(element) : null;
 }
 
 function nameIn(element: Element): ReadonlyMap<string, readonly string[]> | null {

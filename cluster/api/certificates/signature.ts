@@ -1,5 +1,5 @@
-// Whether a public key has signed something, for the kinds of keys that certificates are asked for with: ECDSA,
-// RSA (PKCS #1 v1.5), Ed25519.
+// Whether a public key has signed something, for the kinds of keys that certificates are asked for with:
+// ECDSA, RSA (PKCS #1 v1.5), Ed25519.
 //
 // What always holds: nothing throws for what a client sends, and no key costs more than a few milliseconds.
 // Source: RFC 3279, 5480, 5758, 8410; RFC 8017, section 8.2.2.
@@ -8,7 +8,7 @@ import { ed25519 } from '@noble/curves/ed25519.js';
 import { p256, p384, p521 } from '@noble/curves/nist.js';
 import { sha256, sha384, sha512 } from '@noble/hashes/sha2.js';
 import { bytesToHex } from '@noble/hashes/utils.js';
-import { bitsOf, childrenOf, contentOf, oidOf, readDer, tags } from './der.ts';
+import { bitsOf, contentOf, oidOf, readDer, sequenceIn, tags } from './der.ts';
 import type { Element } from './der.ts';
 
 type Hash = (bytes: Uint8Array) => Uint8Array;
@@ -26,16 +26,17 @@ const algorithms: Readonly<Record<string, Algorithm>> = {
 };
 
 const curves = { '1.2.840.10045.3.1.7': p256, '1.3.132.0.34': p384, '1.3.132.0.35': p521 } as const;
-const keyKinds = { '1.2.840.10045.2.1': 'ecdsa', '1.2.840.113549.1.1.1': 'rsa', '1.3.101.112': 'ed25519' } as const;
+const keyKinds = {
+  '1.2.840.10045.2.1': 'ecdsa', '1.2.840.113549.1.1.1': 'rsa', '1.3.101.112': 'ed25519',
+} as const;
 
 /** Null where `signature` is the key's own of `signed`; else why not, in the words of Go. */
 export function signatureProblem(
   signed: Uint8Array, algorithmId: Element, signature: Element, publicKey: Element,
 ): string | null {
-  const [name] = childrenOf(algorithmId) ?? [], used = known(algorithms, oidOf(name));
+  const [name] = sequenceIn(algorithmId) ?? [], used = known(algorithms, oidOf(name));
   if (used === null) return 'x509: cannot verify signature: algorithm unimplemented';
-  const [kindId, point] = childrenOf(publicKey) ?? [];
-  const [keyName, parameter] = kindId === undefined ? [] : childrenOf(kindId) ?? [];
+  const [kindId, point] = sequenceIn(publicKey) ?? [], [keyName, parameter] = sequenceIn(kindId) ?? [];
   const key = bitsOf(point), value = bitsOf(signature), kind = known(keyKinds, oidOf(keyName));
   if (key === null || value === null || kind === null) return 'x509: unsupported elliptic curve or key';
   if (kind !== used.key) {
@@ -68,13 +69,14 @@ function ecdsaProblem(
   const curve = known(curves, curveName);
   if (curve === null) return 'x509: unsupported elliptic curve';
   const options = { prehash: false, lowS: false, format: 'der' } as const;
-  return holds(() => curve.verify(signature, digest, key, options)) ? null : 'x509: ECDSA verification failure';
+  return holds(() => curve.verify(signature, digest, key, options)) ? null
+    : 'x509: ECDSA verification failure';
 }
 
 const modulusBitsMin = 1_024, modulusBitsMax = 8_192, exponentMax = 2n ** 31n;
 
 function rsaProblem(digestInfo: string, signature: Uint8Array, key: Uint8Array): string | null {
-  const pair = readDer(key), [n, e] = pair?.tag === tags.sequence ? childrenOf(pair) ?? [] : [];
+  const [n, e] = sequenceIn(readDer(key)) ?? [];
   if (n?.tag !== tags.integer || e?.tag !== tags.integer) return 'x509: invalid RSA public key';
   const modulus = numberOf(contentOf(n)), exponent = numberOf(contentOf(e));
   const size = Math.ceil(bytesToHex(contentOf(n)).replace(/^(00)+/, '').length / 2);

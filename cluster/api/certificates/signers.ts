@@ -1,6 +1,6 @@
 // The signers of the cluster itself: which requests they sign, once somebody has approved them.
-// Source: Kubernetes, "Certificates and Certificate Signing Requests: Signers"; pkg/apis/certificates/helpers.go,
-// pkg/controller/certificates/signer.
+// Source: Kubernetes, "Certificates and Certificate Signing Requests: Signers";
+// pkg/apis/certificates/helpers.go, pkg/controller/certificates/signer.
 
 import type { Usage } from './issue.ts';
 import type { CertificateRequest } from './request.ts';
@@ -37,7 +37,8 @@ function kubeletProblem(
   request: CertificateRequest, usages: readonly string[], purpose: Usage,
 ): string | null {
   const { organizations, commonName, dnsNames, emails, uris, ips } = request;
-  const serves = purpose === 'server auth', wanted = ['digital signature', 'key encipherment', purpose].sort();
+  const serves = purpose === 'server auth';
+  const wanted = ['digital signature', 'key encipherment', purpose].sort();
   if (organizations.length !== 1 || organizations[0] !== 'system:nodes') {
     return 'subject organization is not system:nodes';
   }

@@ -1,12 +1,13 @@
 // certificates.k8s.io/v1 CertificateSigningRequest: who wants which certificate, who approved it, and the
-// certificate once it is signed. Signing is not done here.
+// certificate once it is signed. Signing is not done here (`certificates/`).
 // Source: Kubernetes, pkg/apis/certificates/validation, pkg/registry/certificates (strategies),
 // printCertificateSigningRequest.
 
 import type { Asker, Resource } from '../resource.ts';
 import { humanDuration, rfc3339 } from '../time.ts';
 import type { KubeObject } from '../types.ts';
-import { decodeBase64 } from './base64.ts';
+import { parseRequest } from '../certificates/request.ts';
+import { decodeBase64, decodeBase64Text } from './base64.ts';
 import { ageColumn, nameColumn, text, textOf } from './columns.ts';
 import { at, fieldsOf, isMissing, listAt, numberAt, textAt, withAt } from './fields.ts';
 import type { Fields } from './fields.ts';
@@ -129,14 +130,9 @@ function isSequence(bytes: Uint8Array | null): boolean {
 }
 
 function validateRequest(errors: Errors, value: unknown, path: string): void {
-  const text = typeof value === 'string' ? value : '', [first] = blocksOf(text);
-  if (first === undefined || first.type !== 'CERTIFICATE REQUEST') {
-    return invalid(errors, path, text, 'PEM block type must be CERTIFICATE REQUEST');
-  }
-  if (!isSequence(first.bytes)) {
-    invalid(errors, path, text, 'asn1: structure error: malformed certificate request');
-  }
-  return undefined;
+  const text = typeof value === 'string' ? value : '';
+  const parsed = parseRequest(decodeBase64Text(text) ?? '');
+  if (typeof parsed === 'string') invalid(errors, path, text, parsed);
 }
 
 function validateCertificate(errors: Errors, value: unknown, path: string): void {
