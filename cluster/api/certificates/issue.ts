@@ -118,7 +118,8 @@ function subjectOf({ subject }: CertificateRequest): Uint8Array {
 function extensions(
   request: CertificateRequest, usages: readonly Usage[], keyId: Uint8Array | null,
 ): readonly Uint8Array[] {
-  const made = [extension('2.5.29.15', true, keyUsage(usages))], extended = extendedUsages(usages);
+  const key = keyUsage(usages), extended = extendedUsages(usages);
+  const made = key === null ? [] : [extension('2.5.29.15', true, key)];
   if (extended.length > 0) made.push(extension('2.5.29.37', false, sequence(...extended)));
   made.push(extension('2.5.29.19', true, sequence()));
   if (keyId !== null) made.push(extension('2.5.29.35', false, sequence(der(0x80, keyId))));
@@ -136,10 +137,11 @@ function extension(name: string, critical: boolean, value: Uint8Array): Uint8Arr
   return sequence(oid(name), ...flag, der(tags.octets, value));
 }
 
-function keyUsage(usages: readonly Usage[]): Uint8Array {
+/** Null: none is named. An extension that names none is malformed. */
+function keyUsage(usages: readonly Usage[]): Uint8Array | null {
   const signs = usages.includes('digital signature'), enciphers = usages.includes('key encipherment');
   const byte = (signs ? 0x80 : 0) | (enciphers ? 0x20 : 0);
-  return byte === 0 ? bits(new Uint8Array(0)) : bits(Uint8Array.of(byte), enciphers ? 5 : 7);
+  return byte === 0 ? null : bits(Uint8Array.of(byte), enciphers ? 5 : 7);
 }
 
 function extendedUsages(usages: readonly Usage[]): readonly Uint8Array[] {
