@@ -118,8 +118,8 @@ test('what a client sends as a set is put in its form, or refused', () => {
   assert.is(read('{"k:{ \\"b\\" : 1, \\"a\\":2}":{}}'), '{"k:{\\"a\\":2,\\"b\\":1}":{}}');
   assert.is(read('{"v: 1.0":{"f:a":{}},"v:1":{}}'), '{"v:1":{".":{},"f:a":{}}}');
   assert.is(read('{"x:later":{},"f:a":{}}'), '{"f:a":{}}');
-  for (const wrong of ['{"a":{}}', '{"f":{}}', '{"f:a":1}', '{"f:a":[]}', '{"v:{":{}}', '{"k:1":{}}', '{"i:x":{}}',
-    '{"k:{\\"a\\":[1]}":{}}', '[]', '"f:a"', '{"f:a":{"f:b":null}}']) {
+  for (const wrong of ['{"a":{}}', '{"f":{}}', '{"f:a":1}', '{"f:a":[]}', '{"v:{":{}}', '{"k:1":{}}',
+    '{"i:x":{}}', '{"k:{\\"a\\":[1]}":{}}', '[]', '"f:a"', '{"f:a":{"f:b":null}}']) {
     assert.is(read(wrong), 'null', wrong);
   }
 });
