@@ -155,7 +155,8 @@ test('a merge shares what it does not touch, and takes nothing away', () => {
 test('of items that are alike none is merged, and all of them are one field', () => {
   const twice = containers({ name: 'a', image: '1' }, { name: 'a', image: '2' }, { name: 'b' });
   const set = JSON.stringify(fieldsOf(twice, pod));
-  assert.is(set, '{"f:containers":{"k:{\\"name\\":\\"a\\"}":{},"k:{\\"name\\":\\"b\\"}":{".":{},"f:name":{}}}}');
+  assert.is(set, '{"f:containers":{"k:{\\"name\\":\\"a\\"}":{},'
+    + '"k:{\\"name\\":\\"b\\"}":{".":{},"f:name":{}}}}');
   assert.equal(merge(twice, containers({ name: 'a', image: '3' }), pod),
     containers({ name: 'a', image: '3' }, { name: 'b' }));
 });
