@@ -190,7 +190,10 @@ test('a write owns neither identity nor what the API keeps, and status only thro
   const schema: Schema = schemaOf('io.k8s.api.apps.v1.Deployment');
   const object = {
     apiVersion: 'apps/v1', kind: 'Deployment',
-    metadata: { name: 'a', namespace: 'b', uid: 'u', resourceVersion: '1', labels: { a: 'b' }, generation: 2 },
+    metadata: {
+      name: 'a', namespace: 'b', uid: 'u', resourceVersion: '1', labels: { a: 'b' },
+      generation: 2,
+    },
     spec: { replicas: 1 }, status: { replicas: 1 },
   } as Json;
   const through = (subresource: string): string => JSON.stringify(
