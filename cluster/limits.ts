@@ -408,6 +408,12 @@ export const limits = {
   celPatternsKeptMax: 512,
   /** Compiled expressions that are kept: beyond it all are compiled anew. */
   celProgramsKeptMax: 4_096,
+  /** … of all conditions of one policy, as in Kubernetes. */
+  celConditionsCostMax: 2_500_000,
   /** UTF-8 bytes of a message that an expression makes, as in Kubernetes. */
   celMessageBytesMax: 5 * 1024,
+  /** Parameters that one binding of a policy may select: each is evaluated for every write. */
+  policyParamsMax: 100,
+  /** Characters of an audit annotation, as in Kubernetes. */
+  auditAnnotationLengthMax: 10 * 1024,
 } as const;

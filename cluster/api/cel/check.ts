@@ -33,14 +33,15 @@ export interface Checked {
   readonly calls: ReadonlyMap<Expr, Resolved>;
   /** Names (also dotted ones) that stand for a type. */
   readonly typeValues: ReadonlyMap<Expr, string>;
-  /** Where an optional is looked into. */
+  /** Selections that are a variable's name with dots in it: `authorizer.requestResource`. */
+  readonly dotted: ReadonlyMap<Expr, string>;
   readonly errors: readonly CelError[];
 }
 
 export function check(expr: Expr, environment: Environment): Checked {
   const checker = new Checker(environment);
-  const type = checker.unifier.settled(checker.check(expr));
-  return { type, calls: checker.calls, typeValues: checker.typeValues, errors: checker.errors };
+  const type = checker.unifier.settled(checker.check(expr)), { calls, typeValues, dotted, errors } = checker;
+  return { type, calls, typeValues, dotted, errors };
 }
 
 type Scope = ReadonlyMap<string, CelType>;
@@ -50,6 +51,7 @@ class Checker {
   readonly errors: CelError[] = [];
   readonly calls = new Map<Expr, Resolved>();
   readonly typeValues = new Map<Expr, string>();
+  readonly dotted = new Map<Expr, string>();
   readonly #environment: Environment;
   #scopes: readonly Scope[] = [];
   #mixed = false;
@@ -102,6 +104,11 @@ class Checker {
     const dotted = dottedName(expr);
     if (dotted !== null && Object.hasOwn(typeNames, dotted) && this.#lookup(headOf(dotted)) === null) {
       return this.#named(expr, dotted);
+    }
+    const variable = dotted === null ? undefined : this.#environment.variables.get(dotted);
+    if (dotted !== null && variable !== undefined) {
+      this.dotted.set(expr, dotted);
+      return variable;
     }
     const of = this.unifier.known(this.check(expr.of));
     if (!expr.optional) return this.#field(of, expr.field, expr.at);

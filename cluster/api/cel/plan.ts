@@ -51,6 +51,8 @@ export class Planner {
       const value = new TypeValue(typeNamed);
       return ({ meter }) => meter.charge(1) ? value : spent;
     }
+    const dotted = this.#checked.dotted.get(expr);
+    if (dotted !== undefined) return named(dotted, names, free);
     switch (expr.type) {
       case 'const': { const { value } = expr; return () => value; }
       case 'name': return named(expr.name, names, free);
