@@ -116,9 +116,12 @@ export function createPeer(
       case 'snapshot-saved': case 'disk-failed': return parts.disk(event);
       case 'message': case 'feed': case 'join-message': case 'dialled': case 'disconnected':
         return parts.network(event);
-      case 'request': case 'request-closed': case 'request-drained': return parts.clients(event);
+      case 'request': case 'request-closed': case 'request-drained':
+      case 'flow-opened': case 'flow-input': case 'flow-drained': case 'flow-closed':
+        return parts.clients(event);
       case 'runtime-done': case 'runtime-failed': case 'container-changed': case 'container-gone':
       case 'sandbox-changed': case 'sandbox-gone': case 'runtime-health': case 'log-chunk': case 'log-end':
+      case 'flow-output': case 'flow-taken': case 'flow-end':
         return parts.containers(event);
       default: return unreachable(event);
     }

@@ -295,6 +295,43 @@ export const limits = {
   logStreamsMax: 256,
   logChunkBytes: 32 * 1024,
 
+  // ── exec, attach, port-forward ───────────────────────────────────────────────────────────────────────
+  /** Requests whose connections were switched over, on one peer, and of one user among them. */
+  streamRequestsMax: 512,
+  streamRequestsPerUserMax: 128,
+  /** Connections of one port-forward at the same time: a browser opens a few dozen. */
+  flowsPerRequestMax: 128,
+  /** Flows into the containers of one peer, whoever wants them. */
+  flowsServedMax: 1_024,
+  /** Flows between two peers: their windows together stay within the queue of a link. */
+  flowsPerPeerMax: 96,
+  /** Bytes under way in one direction of a flow. */
+  flowWindowBytes: 128 * 1024,
+  flowChunkBytes: 32 * 1024,
+  /** What is to be opened on another peer is open by then, or it has failed. */
+  flowOpenMs: 10_000,
+  /** A connection to a pod's port. */
+  flowDialMs: 10_000,
+  /** Output of a program that has ended, held open by what it left behind, is waited for this long. */
+  flowDrainMs: 2_000,
+  /** A connection on which nothing happens is closed, as a kubelet does (streamingConnectionIdleTimeout). */
+  streamIdleMs: 4 * 3_600_000,
+  /** A client creates the streams that belong together within this, as a kubelet wants it. */
+  streamCreationMs: 30_000,
+  /** Words of a command and their characters, together: the kernel takes no more (execve). */
+  execWordsMax: 4_096,
+  execCharsMax: 128 * 1024,
+  /** One frame of SPDY or message of a WebSocket from a client: kubectl sends 32 KiB at most. */
+  streamFrameBytesMax: 1024 * 1024,
+  /** Headers of one SPDY stream, before and after they are inflated. */
+  spdyHeaderBlockBytesMax: 16 * 1024,
+  spdyHeaderBytesMax: 64 * 1024,
+  spdyHeadersMax: 64,
+  /** SPDY streams open at once on one connection: two for each flow of a port-forward, and some to spare. */
+  spdyStreamsMax: 320,
+  /** Bytes that wait for a client whose connection was switched over before it is cut off. */
+  streamBufferBytesMax: 8 * 1024 * 1024,
+
   // ── network ──────────────────────────────────────────────────────────────────────────────────────────
   /** One framed message between peers. */
   messageBytesMax: 4 * 1024 * 1024,

@@ -5,7 +5,8 @@ import type { Index, ObjectKey, PeerId, Revision, Term } from './ids.ts';
 import type { GossipMessage, RepairMessage } from './gossip/types.ts';
 import type { LogMember, LogMessage } from './log/types.ts';
 import type { CommandId } from './state/types.ts';
-import type { LogsRequest } from './api/request.ts';
+import type { LogsRequest, StreamsRequest } from './api/request.ts';
+import type { FlowInput, FlowOutput } from './flow.ts';
 
 export type PeerMessage =
   | { readonly kind: 'log'; readonly message: LogMessage }
@@ -39,7 +40,20 @@ export type PeerMessage =
    * Asks the leader to take a member out of the log: itself when it leaves, or another that is gone for good.
    * Both are meant for the member as it was at `asOf`, which whoever asks had applied.
    */
-  | { readonly kind: 'remove'; readonly peer: PeerId; readonly asOf: Index };
+  | { readonly kind: 'remove'; readonly peer: PeerId; readonly asOf: Index }
+  /**
+   * A flow into a container of the peer that runs the pod (`cluster/flow.ts`). Either side may send
+   * `limits.flowWindowBytes` and then what the other grants by `flow-credit`. `port`: of a port-forward.
+   */
+  | { readonly kind: 'flow-open'; readonly flow: string; readonly streams: StreamsRequest;
+      readonly port: number }
+  | { readonly kind: 'flow-input'; readonly flow: string; readonly sequence: number;
+      readonly input: FlowInput }
+  | { readonly kind: 'flow-output'; readonly flow: string; readonly sequence: number;
+      readonly output: FlowOutput }
+  | { readonly kind: 'flow-credit'; readonly flow: string; readonly bytes: number }
+  /** From either side: it is not wanted any more, or it is not known here (any more). */
+  | { readonly kind: 'flow-close'; readonly flow: string };
 
 export type JoinMessage =
   | { readonly type: 'hello'; readonly tokenId: string; readonly nonce: string }

@@ -6,7 +6,8 @@
 // Who owns what: the peer owns names and tokens it hands out; the adapter owns sockets, files, processes.
 
 import type { Index, PeerId, RequestId } from './ids.ts';
-import type { ApiRequest, ApiResponse } from './api/request.ts';
+import type { ApiRequest, ApiResponse, StreamsRequest } from './api/request.ts';
+import type { FlowChannel, FlowEnd, FlowInput, FlowTarget } from './flow.ts';
 import type { Entry, HardState, LogRecovery, SnapshotMeta } from './log/types.ts';
 
 export interface Ports {
@@ -143,6 +144,16 @@ export interface ContainersPort {
   openLog(stream: string, container: string, options: LogOptions, credit: number): void;
   logCredit(stream: string, bytes: number): void;
   closeLog(stream: string): void;
+  /**
+   * Start a flow into a container; `flow-output`s and one `flow-end` come back, no more bytes of output than
+   * `credit` and what `flowCredit` grants. Of input, what the target has taken is told by `flow-taken`; no
+   * more than `limits.flowWindowBytes` are ever given that have not been taken.
+   */
+  openFlow(flow: string, target: FlowTarget, credit: number): void;
+  flowInput(flow: string, input: FlowInput): void;
+  flowCredit(flow: string, bytes: number): void;
+  /** Ends what `exec` started, leaves what was attached to alone; nothing more comes of this flow. */
+  closeFlow(flow: string): void;
 }
 
 export type RuntimeCall =
@@ -240,7 +251,11 @@ export type ContainersEvent =
   /** The runtime stopped or started answering. After `up`, facts may have been missed: list again. */
   | { readonly type: 'runtime-health'; readonly up: boolean; readonly message: string }
   | { readonly type: 'log-chunk'; readonly stream: string; readonly data: Uint8Array }
-  | { readonly type: 'log-end'; readonly stream: string; readonly error: string | null };
+  | { readonly type: 'log-end'; readonly stream: string; readonly error: string | null }
+  | { readonly type: 'flow-output'; readonly flow: string; readonly channel: FlowChannel;
+      readonly data: Uint8Array }
+  | { readonly type: 'flow-taken'; readonly flow: string; readonly bytes: number }
+  | { readonly type: 'flow-end'; readonly flow: string; readonly end: FlowEnd };
 
 // ── traffic ──────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -262,12 +277,22 @@ export interface Route {
 
 // ── clients ──────────────────────────────────────────────────────────────────────────────────────────────
 
-/** The clients of the HTTPS API. For each `request`: one `respond`; or one `open`, `chunk`s and one `end`. */
+/**
+ * The clients of the HTTPS API. For each `request`: one `respond`; or one `open`, `chunk`s and one `end`; or,
+ * where its connection can be switched over, one `upgrade` and then its flows, until it is closed. Flow 0 of
+ * an exec or attach is there from the start; the client opens those of a port-forward (`flow-opened`).
+ */
 export interface ClientsPort {
   respond(id: RequestId, response: ApiResponse): void;
   open(id: RequestId, status: number, headers: Readonly<Record<string, string>>): void;
   chunk(id: RequestId, data: string | Uint8Array): void;
   end(id: RequestId): void;
+  /** The client may send `limits.flowWindowBytes` into each flow, then as many as are granted. */
+  upgrade(id: RequestId, streams: StreamsRequest): void;
+  flowOutput(id: RequestId, flow: number, channel: FlowChannel, data: Uint8Array): void;
+  /** The end of an exec or attach ends the request, too. */
+  flowEnd(id: RequestId, flow: number, end: FlowEnd): void;
+  flowGrant(id: RequestId, flow: number, bytes: number): void;
 }
 
 export type ClientsEvent =
@@ -277,7 +302,14 @@ export type ClientsEvent =
    */
   | { readonly type: 'request-closed'; readonly id: RequestId }
   /** A streaming client has taken this many bytes since the last such event (for log streams' credit). */
-  | { readonly type: 'request-drained'; readonly id: RequestId; readonly bytes: number };
+  | { readonly type: 'request-drained'; readonly id: RequestId; readonly bytes: number }
+  /** A client of port-forward wants one more connection. Numbers are never used twice within a request. */
+  | { readonly type: 'flow-opened'; readonly id: RequestId; readonly flow: number; readonly port: number }
+  | { readonly type: 'flow-input'; readonly id: RequestId; readonly flow: number; readonly input: FlowInput }
+  /** The client has taken this many bytes of the flow's output. */
+  | { readonly type: 'flow-drained'; readonly id: RequestId; readonly flow: number; readonly bytes: number }
+  /** The client has given up this connection. */
+  | { readonly type: 'flow-closed'; readonly id: RequestId; readonly flow: number };
 
 // ── audit ────────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -26,6 +26,9 @@ import {
   packFeed, packGossipMessage, packRepairMessage, readFeed, readGossipMessage, readRepairMessage,
 } from './wire/gossip.ts';
 import { packCommand, readCommand, readCommandId } from './wire/command.ts';
+import {
+  packInput, packOutput, packStreams, readInput, readOutput, readStreams,
+} from './wire/flow.ts';
 
 export { isRefusal };
 export type { WireRefusal };
@@ -69,7 +72,8 @@ function decode<T>(
 /** Positions are the numbers on the wire: add at the end only. */
 const kinds = [
   'log', 'gossip', 'repair', 'forward', 'not-appended', 'read', 'read-reply', 'logs-open', 'logs-chunk',
-  'logs-credit', 'logs-end', 'logs-close', 'join', 'admit', 'remove',
+  'logs-credit', 'logs-end', 'logs-close', 'join', 'admit', 'remove', 'flow-open', 'flow-input',
+  'flow-output', 'flow-credit', 'flow-close',
 ] as const satisfies readonly PeerMessage['kind'][];
 const joinTypes = [
   'hello', 'challenge', 'request', 'admitted', 'refused', 'ask', 'stranger',
@@ -93,6 +97,11 @@ function packMessage(m: PeerMessage): Plain {
     case 'join': return [kind, packJoin(m.message)];
     case 'admit': return [kind, packMember(m.member), m.asOf];
     case 'remove': return [kind, m.peer, m.asOf];
+    case 'flow-open': return [kind, m.flow, packStreams(m.streams), m.port];
+    case 'flow-input': return [kind, m.flow, m.sequence, packInput(m.input)];
+    case 'flow-output': return [kind, m.flow, m.sequence, packOutput(m.output)];
+    case 'flow-credit': return [kind, m.flow, m.bytes];
+    case 'flow-close': return [kind, m.flow];
     default: return unreachable(m);
   }
 }
@@ -134,6 +143,21 @@ function readMessage(fields: Fields): PeerMessage {
     case 'join': return { kind, message: whole(fields, readJoin) };
     case 'admit': return { kind, member: readMember(fields), asOf: fields.index('asOf') };
     case 'remove': return { kind, peer: fields.peer('peer'), asOf: fields.index('asOf') };
+    case 'flow-open':
+      return {
+        kind, flow: readFlow(fields), streams: whole(fields, readStreams),
+        port: fields.integer('port', 65_535),
+      };
+    case 'flow-input':
+      return {
+        kind, flow: readFlow(fields), sequence: fields.integer('sequence'), input: whole(fields, readInput),
+      };
+    case 'flow-output':
+      return {
+        kind, flow: readFlow(fields), sequence: fields.integer('sequence'), output: whole(fields, readOutput),
+      };
+    case 'flow-credit': return { kind, flow: readFlow(fields), bytes: fields.integer('bytes') };
+    case 'flow-close': return { kind, flow: readFlow(fields) };
     default: return unreachable(kind);
   }
 }
@@ -147,6 +171,7 @@ function whole<T>(fields: Fields, read: (fields: Fields) => T): T {
 }
 
 const readStream = (fields: Fields): string => fields.text('stream', limits.streamIdLengthMax);
+const readFlow = (fields: Fields): string => fields.text('flow', limits.streamIdLengthMax);
 
 // ── commands on their way ────────────────────────────────────────────────────────────────────────────────
 

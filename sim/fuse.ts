@@ -74,12 +74,24 @@ export function fused(ports: Ports, fuse: Fuse): Ports {
       },
       logCredit(stream, bytes) { if (fuse.passes('containers')) containers.logCredit(stream, bytes); },
       closeLog(stream) { if (fuse.passes('containers')) containers.closeLog(stream); },
+      openFlow(flow, target, credit) {
+        if (fuse.passes('containers')) containers.openFlow(flow, target, credit);
+      },
+      flowInput(flow, input) { if (fuse.passes('containers')) containers.flowInput(flow, input); },
+      flowCredit(flow, bytes) { if (fuse.passes('containers')) containers.flowCredit(flow, bytes); },
+      closeFlow(flow) { if (fuse.passes('containers')) containers.closeFlow(flow); },
     },
     clients: {
       respond(id, response) { if (fuse.passes('clients')) clients.respond(id, response); },
       open(id, status, headers) { if (fuse.passes('clients')) clients.open(id, status, headers); },
       chunk(id, data) { if (fuse.passes('clients')) clients.chunk(id, data); },
       end(id) { if (fuse.passes('clients')) clients.end(id); },
+      upgrade(id, streams) { if (fuse.passes('clients')) clients.upgrade(id, streams); },
+      flowOutput(id, flow, channel, data) {
+        if (fuse.passes('clients')) clients.flowOutput(id, flow, channel, data);
+      },
+      flowEnd(id, flow, end) { if (fuse.passes('clients')) clients.flowEnd(id, flow, end); },
+      flowGrant(id, flow, bytes) { if (fuse.passes('clients')) clients.flowGrant(id, flow, bytes); },
     },
     traffic: { apply(routes) { if (!fuse.blown) traffic.apply(routes); } },
   };

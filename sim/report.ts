@@ -116,11 +116,16 @@ export function fieldsText(event: PeerEvent): string {
     case 'runtime-health': return event.up ? 'up' : `down: ${event.message}`;
     case 'log-chunk': return `${event.stream} ${event.data.length} bytes`;
     case 'log-end': return `${event.stream} ${event.error ?? ''}`;
+    case 'flow-output': return `${event.flow} ${event.channel} ${event.data.length} bytes`;
+    case 'flow-taken': return `${event.flow} ${event.bytes} bytes`;
+    case 'flow-end': return `${event.flow} ${event.end.type}`;
     case 'request': {
       const { id, method, path, query } = event.request;
       return `${id} ${method} ${path}?${query}`;
     }
     case 'request-closed': case 'request-drained': return event.id;
+    case 'flow-opened': case 'flow-input': case 'flow-drained': case 'flow-closed':
+      return `${event.id} ${event.flow}`;
   }
 }
 

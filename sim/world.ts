@@ -253,9 +253,11 @@ function sourceOf(event: PeerEvent): string {
     case 'disconnected': return `peer/${event.peer}`;
     case 'feed': case 'dialled': case 'timer': return event.type;
     case 'persisted': case 'snapshot-saved': case 'disk-failed': return 'disk';
-    case 'request': case 'request-closed': case 'request-drained': return 'clients';
+    case 'request': case 'request-closed': case 'request-drained':
+    case 'flow-opened': case 'flow-input': case 'flow-drained': case 'flow-closed': return 'clients';
     case 'runtime-done': case 'runtime-failed': case 'container-changed': case 'container-gone':
     case 'sandbox-changed': case 'sandbox-gone': case 'runtime-health': case 'log-chunk': case 'log-end':
+    case 'flow-output': case 'flow-taken': case 'flow-end':
       return 'runtime';
   }
 }
@@ -302,8 +304,12 @@ function keyOf(event: PeerEvent): number {
     case 'runtime-health': return hashText(event.message);
     case 'log-chunk': return hashBytes(event.data, hashText(event.stream));
     case 'log-end': return hashText(event.stream);
+    case 'flow-output': return hashBytes(event.data, hashText(event.flow));
+    case 'flow-taken': case 'flow-end': return hashText(event.flow);
     case 'request': return hashText(event.request.path, hashText(event.request.id));
     case 'request-closed': case 'request-drained': return hashText(event.id);
+    case 'flow-opened': case 'flow-input': case 'flow-drained': case 'flow-closed':
+      return hashText(event.id, event.flow);
   }
 }
 

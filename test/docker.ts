@@ -25,7 +25,10 @@ export async function needingDocker(test: Test): Promise<Register> {
 
 export const busybox = 'shoal.test/busybox:1';
 
-const applets = ['sh', 'sleep', 'echo', 'printf', 'tail', 'wget', 'httpd'];
+const applets = [
+  'sh', 'sleep', 'echo', 'printf', 'tail', 'wget', 'httpd', 'cat', 'nc', 'stty', 'tar', 'head',
+  'md5sum', 'kill',
+];
 
 /** Makes the image of Debian's static busybox in the engine, under `name`; its id. */
 export async function makeBusybox(docker: Dockerode, name = busybox): Promise<string> {

@@ -33,33 +33,55 @@ export function transcripts(
   for (const name of names) test(name, () => check(join(folder, name), makeHandler()));
 }
 
+/** The same for handlers that answer later; one command after the other. */
+export function laterTranscripts(
+  test: (name: string, body: () => Promise<void>) => void, folder: string,
+  makeHandler: () => (command: TranscriptCommand) => Promise<string>,
+): void {
+  for (const name of readdirSync(folder).filter((each) => each.endsWith('.txt')).sort()) {
+    test(name, async () => {
+      const path = join(folder, name), text = readFileSync(path, 'utf8'), handler = makeHandler();
+      const outputs: string[] = [];
+      for (const part of split(text)) if (typeof part !== 'string') outputs.push(await handler(parse(part)));
+      compare(path, text, outputs);
+    });
+  }
+}
+
 function check(path: string, handler: Handler): void {
   const text = readFileSync(path, 'utf8');
-  const redrawn = replay(text, handler);
+  const outputs = split(text).flatMap((part) => (typeof part === 'string' ? [] : [handler(parse(part))]));
+  compare(path, text, outputs);
+}
+
+function compare(path: string, text: string, outputs: readonly string[]): void {
+  let at = 0;
+  const redrawn = split(text).flatMap((part) => {
+    if (typeof part === 'string') return [part];
+    const output = (outputs[at++] ?? '').replace(/\n+$/, '').split('\n');
+    return [...part, '----', ...output.map((line) => (line === '' ? '·' : line))];
+  }).join('\n');
   if (process.env['REWRITE'] === '1') writeFileSync(path, redrawn);
   else assert.fixture(redrawn, text, `${path} differs; \`npm run rewrite\` redraws it`);
 }
 
-/** The whole file again, with the outputs that the handler gives now. */
-function replay(text: string, handler: Handler): string {
-  const out: string[] = [];
-  const lines = text.split('\n');
+/** The file's empty lines and comments as they are, and its commands without their outputs. */
+function split(text: string): readonly (string | readonly string[])[] {
+  const parts: (string | readonly string[])[] = [], lines = text.split('\n');
   for (let at = 0; at < lines.length;) {
     const line = lines[at] ?? '';
     if (line.trim() === '' || line.startsWith('#')) {
-      out.push(line);
+      parts.push(line);
       at += 1;
       continue;
     }
     const head = at;
     while (at < lines.length && lines[at] !== '----') at += 1;
-    const block = lines.slice(head, at);
+    parts.push(lines.slice(head, at));
     at += 1;
     while (at < lines.length && lines[at] !== '') at += 1;
-    const output = handler(parse(block)).replace(/\n+$/, '').split('\n').map((l) => (l === '' ? '·' : l));
-    out.push(...block, '----', ...output);
   }
-  return out.join('\n');
+  return parts;
 }
 
 function parse(block: readonly string[]): TranscriptCommand {

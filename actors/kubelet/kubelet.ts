@@ -9,14 +9,17 @@
 import { objectKey, splitKey } from '../../cluster/ids.ts';
 import { unreachable } from '../../cluster/assert.ts';
 import { resources } from '../../cluster/api/objects.ts';
+import type { StreamsRequest } from '../../cluster/api/request.ts';
 import { parseTime } from '../../cluster/api/time.ts';
 import type { ConfigMap, Pod, Secret, Service } from '../../cluster/api/types.ts';
+import type { FlowTarget } from '../../cluster/flow.ts';
 import type { ContainerFact, ContainersEvent, SandboxFact } from '../../cluster/ports.ts';
 import { get, list, podsOnNode } from '../../cluster/state/query.ts';
 import type { Change } from '../../cluster/state/types.ts';
 import { isEnded } from '../controllers/pod-state.ts';
 import type { Lookup } from '../pod/context.ts';
 import { logContainer } from '../pod/status.ts';
+import { flowTarget } from '../pod/target.ts';
 import type { Recorder } from '../recorder.ts';
 import { startRoot } from '../root.ts';
 import type { PeerServices, RuntimeResult } from '../services.ts';
@@ -40,6 +43,8 @@ export interface Kubelet {
   free(): { readonly cpuMilli: number; readonly memoryBytes: number };
   /** The id of the container whose log is meant, or null. */
   container(podUid: string, name: string, previous: boolean): string | null;
+  /** What an exec, attach or port-forward leads to; null: it does not run here. */
+  target(streams: StreamsRequest, port: number): FlowTarget | null;
   /** Ends the actors. The containers go on. */
   stop(): void;
 }
@@ -173,7 +178,8 @@ export function createKubelet(services: PeerServices, recorder: Recorder): Kubel
         if (event.up) machine.send({ type: 'runtime-up' });
         return;
       }
-      case 'runtime-done': case 'runtime-failed': case 'log-chunk': case 'log-end': return;
+      case 'runtime-done': case 'runtime-failed': case 'log-chunk': case 'log-end':
+      case 'flow-output': case 'flow-taken': case 'flow-end': return;
       default: return unreachable(event);
     }
   }
@@ -200,6 +206,10 @@ export function createKubelet(services: PeerServices, recorder: Recorder): Kubel
     container(podUid, name, previous) {
       const actor = pods.get(podUid);
       return actor === undefined ? null : logContainer(actor.context(), name, previous);
+    },
+    target(streams, port) {
+      const actor = pods.get(streams.podUid);
+      return actor === undefined ? null : flowTarget(actor.context(), streams, port);
     },
     stop() {
       stopped = true;

@@ -29,6 +29,8 @@ import { createDepartures, leftReason } from './departures.ts';
 import type { Departures } from './departures.ts';
 import { createFounding } from './founding.ts';
 import type { Founding } from './founding.ts';
+import { createFlows } from './flows.ts';
+import type { Flows } from './flows.ts';
 import { createJoining } from './joining.ts';
 import type { Joining } from './joining.ts';
 import { createMembers } from './members.ts';
@@ -91,6 +93,7 @@ export interface Hub {
   founding: Founding;
   workers: Workers;
   streams: LogStreams;
+  flows: Flows;
   watches: Watches;
   serving: Serving;
 }
@@ -393,9 +396,14 @@ function joinClients(hub: Hub): void {
     send: (to, message) => send(hub, to, message), container: (logs) => hub.workers.container(logs),
     ended: (id) => hub.serving.ended(id),
   });
+  hub.flows = createFlows(core, {
+    send: (to, message) => send(hub, to, message), ended: (id) => hub.serving.ended(id),
+    target: (streams, port) => hub.workers.target(streams, port),
+  });
   hub.watches = createWatches(core, (id) => hub.serving.ended(id));
   hub.serving = createServing(core, {
     commands: hub.commands, reads: hub.reads, watches: hub.watches, streams: hub.streams,
+    flows: hub.flows,
     own: createAdmin(core, {
       status: () => statusOf(hub), members: () => hub.known, remove: (peer) => hub.members.remove(peer),
       recover: (left) => hub.consensus.feed({ type: 'recover', members: left }),

@@ -76,6 +76,7 @@ function network(hub: Hub, event: NetworkEvent): void {
     case 'disconnected':
       hub.asking.disconnected(event.peer);
       hub.joining.disconnected(event.peer);
+      hub.flows.disconnected(event.peer);
       return hub.streams.disconnected(event.peer);
     default: return unreachable(event);
   }
@@ -116,6 +117,8 @@ function receive(hub: Hub, from: PeerId, decoded: PeerMessage): void {
     case 'read-reply': return hub.reads.answered(decoded.id, decoded.index);
     case 'logs-open': case 'logs-chunk': case 'logs-credit': case 'logs-end': case 'logs-close':
       return hub.streams.message(from, decoded);
+    case 'flow-open': case 'flow-input': case 'flow-output': case 'flow-credit': case 'flow-close':
+      return hub.flows.message(from, decoded);
     case 'admit': case 'remove': return hub.members.message(from, decoded);
     case 'join': return core.trace('wire', 'misplaced', { from });
     default: return unreachable(decoded);
@@ -135,6 +138,7 @@ function containers(hub: Hub, event: ContainersEvent): void {
   switch (event.type) {
     case 'log-chunk': return hub.streams.chunk(event.stream, event.data);
     case 'log-end': return hub.streams.ended(event.stream, event.error);
+    case 'flow-output': case 'flow-taken': case 'flow-end': return hub.flows.container(event);
     case 'runtime-done': case 'runtime-failed':
       hub.runtime.completed(event);
       return announceReadiness(hub);

@@ -15,6 +15,7 @@ import {
 } from '../../cluster/api/access/authenticate.ts';
 import type { TokenRefusal } from '../../cluster/api/access/authenticate.ts';
 import { impersonated } from '../../cluster/api/access/impersonate.ts';
+import { opensStreams } from '../../cluster/api/streams.ts';
 import { failure, isProblem, problemResponse } from '../../cluster/api/status.ts';
 import type {
   ApiContext, ApiRequest, ApiResponse, PendingCommand, UserInfo,
@@ -27,6 +28,7 @@ import type { Commands } from './commands.ts';
 import { uuid } from './core.ts';
 import type { Core } from './core.ts';
 import { createFairness } from './fairness.ts';
+import type { Flows } from './flows.ts';
 import type { LogStreams } from './streams.ts';
 import type { ReadResult, Reads } from './reads.ts';
 import type { Watches } from './watches.ts';
@@ -42,6 +44,7 @@ export interface ServingParts {
   readonly reads: Reads;
   readonly watches: Watches;
   readonly streams: LogStreams;
+  readonly flows: Flows;
   /** Answers `/shoal/v1/…`, what Kubernetes has no path for; null: not such a path. */
   readonly own: (request: ApiRequest, respond: (response: ApiResponse) => void) => boolean;
   readonly readiness: () => { readonly ready: boolean; readonly reason: string };
@@ -121,7 +124,8 @@ export function createServing(core: Core, parts: ServingParts): Serving {
   function evaluate(incoming: ApiRequest, read: ReadResult, attempt: number): void {
     if (!live.has(incoming.id)) return;
     // A write is judged by the newest state or not at all.
-    if (read === 'stale' && incoming.method !== 'GET' && incoming.method !== 'HEAD') {
+    const writes = incoming.method !== 'GET' && incoming.method !== 'HEAD' && !opensStreams(incoming);
+    if (read === 'stale' && writes) {
       return respond(incoming.id, unavailableResponse('no leader confirmed what this write depends on'));
     }
     if (read === 'stale' && core.state.revision === 0) {
@@ -145,6 +149,10 @@ export function createServing(core: Core, parts: ServingParts): Serving {
       case 'logs':
         streams(incoming.id);
         return parts.streams.open(incoming.id, result.logs, (response) => respond(incoming.id, response));
+      case 'streams':
+        streams(incoming.id);
+        return parts.flows.open(incoming.id, asked.user.name, result.streams,
+          (response) => respond(incoming.id, response));
       default: return unreachable(result);
     }
   }
@@ -220,10 +228,13 @@ export function createServing(core: Core, parts: ServingParts): Serving {
       switch (event.type) {
         case 'request': return request(event.request);
         case 'request-drained': return parts.streams.drained(event.id, event.bytes);
+        case 'flow-opened': case 'flow-input': case 'flow-drained': case 'flow-closed':
+          return parts.flows.client(event);
         case 'request-closed':
           gone(event.id);
           parts.watches.close(event.id);
           parts.streams.close(event.id);
+          parts.flows.close(event.id);
           return;
         default: return unreachable(event);
       }

@@ -220,7 +220,8 @@ const windowBytes = 8 * limits.logChunkBytes;
 /** The first part, or the end, of a remote log must come within this. */
 const answerMs = 10_000;
 
-function peerOf(core: Core, node: string): PeerId | null {
+/** The peer whose node it is. */
+export function peerOf(core: Core, node: string): PeerId | null {
   const object = get<Node>(core.state, objectKey(resources.nodes, '', node));
   const id = object?.metadata.annotations?.['shoal.dev/peer-id'];
   return id === undefined ? null : peerId(id);

@@ -5,7 +5,8 @@
 // acts on an older one.
 
 import type { Term } from '../../cluster/ids.ts';
-import type { LogsRequest } from '../../cluster/api/request.ts';
+import type { LogsRequest, StreamsRequest } from '../../cluster/api/request.ts';
+import type { FlowTarget } from '../../cluster/flow.ts';
 import type { ContainersEvent } from '../../cluster/ports.ts';
 import type { Change } from '../../cluster/state/types.ts';
 import type { PeerId } from '../../cluster/ids.ts';
@@ -29,6 +30,7 @@ export interface Workers {
   liveness(peer: PeerId): void;
   fact(event: ContainersEvent): void;
   container(logs: LogsRequest): string | null;
+  target(streams: StreamsRequest, port: number): FlowTarget | null;
   ready(): { readonly ready: boolean; readonly reason: string };
   free(): { readonly cpuMilli: number; readonly memoryBytes: number };
   stop(): void;
@@ -76,6 +78,7 @@ export function createWorkers(core: Core, services: PeerServices,
     liveness: (peer) => leader?.actors.liveness(peer),
     fact: (event) => kubelet.fact(event),
     container: (logs) => kubelet.container(logs.podUid, logs.container, logs.previous),
+    target: (streams, port) => kubelet.target(streams, port),
     ready: () => kubelet.ready(),
     free: () => kubelet.free(),
     stop() {

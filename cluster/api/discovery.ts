@@ -129,6 +129,10 @@ function subresourcesOf(resource: Resource): readonly Announced[] {
       case 'token':
         return { name, ...authentication, kind: 'TokenRequest', verbs: ['create'] };
       case 'finalize': return { name, group, version, kind, verbs: ['update'] };
+      case 'exec': return { name, group, version, kind: 'PodExecOptions', verbs: ['create', 'get'] };
+      case 'attach': return { name, group, version, kind: 'PodAttachOptions', verbs: ['create', 'get'] };
+      case 'portforward':
+        return { name, group, version, kind: 'PodPortForwardOptions', verbs: ['create', 'get'] };
     }
   });
 }

@@ -28,6 +28,7 @@ import { route } from './route.ts';
 import type { ResourceRoute } from './route.ts';
 import { isProblem, methodNotAllowed, noSuchPath, problem, problemResponse } from './status.ts';
 import type { Problem } from './status.ts';
+import { podStreams } from './streams.ts';
 import { bind, finalize, scale } from './subresources.ts';
 import { patchObject, updateObject } from './update.ts';
 import { watchObjects } from './watching.ts';
@@ -152,6 +153,8 @@ function toResource(writing: Writing): Answer {
     case 'finalize': return method === 'PUT' ? finalize(writing) : methodNotAllowed();
     case 'token': return creates ? requestToken(writing) : methodNotAllowed();
     case 'log': return isRead(request) ? podLogs(writing) : methodNotAllowed();
+    case 'exec': case 'attach': case 'portforward':
+      return creates || method === 'GET' ? podStreams(writing, target.subresource) : methodNotAllowed();
     default: return noSuchPath();
   }
 }

@@ -67,7 +67,8 @@ function amountOf(query: Query, name: string, nowWallMs: number): Amount | Probl
   return { tailLines, limitBytes, sinceSeconds: Math.max(1, Math.ceil((nowWallMs - since) / 1000)) };
 }
 
-function containerOf(pod: Pod, wanted: string): string | Problem {
+/** The container that is meant: the one that was named, or the only one. */
+export function containerOf(pod: Pod, wanted: string): string | Problem {
   const { containers, initContainers = [] } = pod.spec, { name, annotations } = pod.metadata;
   const names = containers.map((each) => each.name), inits = initContainers.map((each) => each.name);
   if (wanted !== '') {

@@ -23,6 +23,15 @@ export function parseQuery(text: string): Query | Problem {
   return found;
 }
 
+/** All values of one parameter, in their order; of a query that `parseQuery` took. */
+export function everyValue(text: string, name: string): readonly string[] {
+  return text.split('&').flatMap((pair) => {
+    const cut = pair.indexOf('=');
+    if (pair === '' || decoded(cut < 0 ? pair : pair.slice(0, cut)) !== name) return [];
+    return [decoded(cut < 0 ? '' : pair.slice(cut + 1)) ?? ''];
+  });
+}
+
 function decoded(text: string): string | null {
   try {
     return decodeURIComponent(text.replaceAll('+', ' '));

@@ -1,7 +1,7 @@
 // A client's request and what the API answers, as plain data.
 //
 // The API is a function of (request, state): it answers at once, or hands back a command whose outcome
-// `render` turns into the answer, or names a stream (watch, logs) that the peer then drives.
+// `render` turns into the answer, or names a stream (watch, logs, exec) that the peer then drives.
 // What always holds: the API never changes the state itself, and never looks at anything but its inputs.
 
 import type { NodeName, ObjectKey, RequestId, Revision } from '../ids.ts';
@@ -25,7 +25,8 @@ export interface ApiRequest {
   /**
    * Lower-case names; only what the API reads: accept, accept-encoding, content-type, if-none-match,
    * user-agent, and those of impersonation. A header that came several times holds its values on lines of
-   * their own.
+   * their own. `upgrade` is there where the connection can be switched over: `websocket`
+   * or `spdy/3.1`.
    */
   readonly headers: Readonly<Record<string, string>>;
   readonly body: Uint8Array | null;
@@ -89,7 +90,8 @@ export type ApiResult =
   /** Propose these ops; when they are applied here, ask `pending.render(outcome)`. */
   | { readonly type: 'command'; readonly ops: readonly Op[]; readonly pending: PendingCommand }
   | { readonly type: 'watch'; readonly watch: WatchRequest }
-  | { readonly type: 'logs'; readonly logs: LogsRequest };
+  | { readonly type: 'logs'; readonly logs: LogsRequest }
+  | { readonly type: 'streams'; readonly streams: StreamsRequest };
 
 export interface PendingCommand {
   /** The answer for this outcome, or `retry`: evaluate the whole request again on the newer state. */
@@ -125,4 +127,21 @@ export interface LogsRequest {
   readonly tailLines: number | null;
   readonly sinceSeconds: number | null;
   readonly limitBytes: number | null;
+}
+
+/** An exec, attach or port-forward that was accepted. */
+export interface StreamsRequest {
+  readonly kind: 'exec' | 'attach' | 'portforward';
+  readonly pod: ObjectKey;
+  readonly podUid: string;
+  readonly node: NodeName;
+  /** Empty for a port-forward. */
+  readonly container: string;
+  readonly command: readonly string[];
+  readonly stdin: boolean;
+  readonly stdout: boolean;
+  readonly stderr: boolean;
+  readonly tty: boolean;
+  /** What a port-forward over a WebSocket of its own leads to; over SPDY each connection names its port. */
+  readonly ports: readonly number[];
 }

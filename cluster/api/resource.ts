@@ -77,6 +77,10 @@ export interface Storage {
   readonly everyView?: boolean;
 }
 
+export type Subresource =
+  'status' | 'scale' | 'log' | 'binding' | 'finalize' | 'approval' | 'token' | 'exec' | 'attach'
+    | 'portforward';
+
 export interface Resource {
   /** Empty for the core group. */
   readonly group: string;
@@ -91,8 +95,7 @@ export interface Resource {
   readonly categories: readonly string[];
   readonly namespaced: boolean;
   readonly verbs: readonly string[];
-  readonly subresources: readonly ('status' | 'scale' | 'log' | 'binding' | 'finalize'
-    | 'approval' | 'token')[];
+  readonly subresources: readonly Subresource[];
   /** The whole object: apiVersion, kind, metadata and the rest. */
   readonly schema: Schema;
   /** For a kind that no table has: the definition that OpenAPI publishes, of version 2 or 3, and its name. */

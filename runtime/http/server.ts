@@ -18,6 +18,9 @@ import type { ClientsEvent, ClientsPort } from '../../cluster/ports.ts';
 import type { KeyPair } from './certificates.ts';
 import { http1Exchange, http2Exchange } from './exchange.ts';
 import type { Exchange } from './exchange.ts';
+import { createStreamClients } from './streams/clients.ts';
+import type { UpgradeExchange } from './streams/upgrade.ts';
+import { isUpgrade, upgradeExchange } from './streams/upgrade.ts';
 
 export interface ServerOptions {
   readonly host: string;
@@ -44,12 +47,13 @@ const wantedHeaders = [
 
 export function createClients(deliver: (event: ClientsEvent) => void): Clients {
   const open = new Map<RequestId, Exchange>();
+  const streams = createStreamClients(deliver);
   const users = new WeakMap<TLSSocket, UserInfo | null>();
   const connections = new Set<TLSSocket>();
   const servers: Http2SecureServer[] = [];
   let count = 0;
 
-  function serve(exchange: Exchange): void {
+  function serve(exchange: Exchange, upgrade: UpgradeExchange | null = null): void {
     const { target, method } = exchange, cut = target.indexOf('?');
     const path = cut < 0 ? target : target.slice(0, cut), query = cut < 0 ? '' : target.slice(cut + 1);
     const known = userOf(users, exchange.socket);
@@ -71,6 +75,10 @@ export function createClients(deliver: (event: ClientsEvent) => void): Clients {
       for (const name in exchange.headers) {
         if (name.startsWith('impersonate-')) headers[name] = exchange.values(name).join('\n');
       }
+      if (upgrade !== null) {
+        headers['upgrade'] = String(upgrade.headers.upgrade).toLowerCase();
+        streams.add(id, upgrade);
+      }
       const sourceIP = exchange.socket.remoteAddress?.replace(/^::ffff:/, '');
       const from = sourceIP === undefined ? {} : { sourceIP };
       deliver({ type: 'request', request: { id, method, path, query, headers, body, ...who, ...from } });
@@ -78,6 +86,7 @@ export function createClients(deliver: (event: ClientsEvent) => void): Clients {
   }
 
   function closed(id: RequestId): void {
+    streams.forget(id);
     if (open.delete(id)) deliver({ type: 'request-closed', id });
   }
 
@@ -99,6 +108,13 @@ export function createClients(deliver: (event: ClientsEvent) => void): Clients {
 
   return {
     chunk,
+    upgrade: (id, wanted) => streams.upgrade(id, wanted, closed),
+    flowOutput: streams.output,
+    flowEnd(id, flow, end) {
+      // Of an exec or attach the peer has forgotten by now.
+      if (streams.end(id, flow, end)) open.delete(id);
+    },
+    flowGrant: streams.grant,
     respond(id, answer) {
       const exchange = open.get(id);
       open.delete(id);
@@ -133,6 +149,12 @@ export function createClients(deliver: (event: ClientsEvent) => void): Clients {
         // It is told of in a later turn than it came: its connection may have broken since.
         if (stream.session?.destroyed !== false) return;
         serve(http2Exchange(stream, headers, more[1] as readonly string[]));
+      });
+      // Node's HTTP/1.1 asks this of a server; HTTP/2's does not declare it.
+      Object.assign(secure, { shouldUpgradeCallback: isUpgrade });
+      secure.on('upgrade', (request: IncomingMessage, socket: TLSSocket, head: Buffer) => {
+        const exchange = upgradeExchange(request, socket, head);
+        serve(exchange, exchange);
       });
       secure.maxConnections = limits.clientConnectionsMax;
       secure.on('secureConnection', (socket) => {

@@ -14,6 +14,7 @@ import type { BuiltinImage } from './image/archive.ts';
 import {
   containerName, failureOf, label, messageOf, podLabels, sandboxFact, statusOf,
 } from './docker/facts.ts';
+import { createDockerFlows } from './docker/flows.ts';
 import { openDockerLog } from './docker/logs.ts';
 import type { DockerLog } from './docker/logs.ts';
 import { openMessages } from './docker/messages.ts';
@@ -53,6 +54,7 @@ export function createDockerRuntime(options: DockerOptions): DockerRuntime {
   const watch = watchEngine(docker, options.owner, messages.factOf, options.deliver);
   let closed = false;
   const deliver = (event: ContainersEvent): void => { if (!closed) options.deliver(event); };
+  const flows = createDockerFlows(docker, deliver);
   const carry = (op: string, call: RuntimeCall): void => {
     perform(machine, call).then(
       (done) => deliver({ type: 'runtime-done', op, ...done }),
@@ -75,8 +77,14 @@ export function createDockerRuntime(options: DockerOptions): DockerRuntime {
       logs.get(stream)?.close();
       logs.delete(stream);
     },
+    openFlow: (flow, target, credit) => flows.open(flow, target, credit),
+    // Not from inside a call into the port.
+    flowInput: (flow, input) => void setImmediate(() => flows.input(flow, input)),
+    flowCredit: (flow, bytes) => void setImmediate(() => flows.credit(flow, bytes)),
+    closeFlow: (flow) => void setImmediate(() => flows.close(flow)),
     async close() {
       closed = true;
+      flows.closeAll();
       for (const log of logs.values()) log.close();
       await watch.close();
     },

@@ -15,7 +15,8 @@ import { unreachable } from '../../cluster/assert.ts';
 import { nextAddress, podAddressPrefix } from './process/address.ts';
 import { openControlGroups } from './process/cgroup.ts';
 import { createProcessContainer, RuntimeError } from './process/container.ts';
-import type { Machine, ProcessContainer } from './process/container.ts';
+import type { Machine, Place, ProcessContainer } from './process/container.ts';
+import { createProcessFlows } from './process/flows.ts';
 import { commandLine, imageId, refusal } from './process/image.ts';
 import type { Builtins } from './process/image.ts';
 import { createLogReader } from './process/logs.ts';
@@ -49,6 +50,11 @@ export function createProcessRuntime(options: ProcessRuntimeOptions): ProcessRun
   let closed = false;
   const deliver = (event: ContainersEvent): void => { if (!closed) options.deliver(event); };
   const engine = createEngine(options, deliver);
+  const flows = createProcessFlows({
+    container: engine.container, placeOf: engine.placeOf, sandbox: engine.sandbox, dirOf: engine.dirOf,
+    deliver,
+  });
+  engine.onEnd(flows.ended);
   const readers = new Map<string, { readonly reader: LogReader; readonly release: () => void }>();
 
   function endLog(stream: string): void {
@@ -88,9 +94,14 @@ export function createProcessRuntime(options: ProcessRuntimeOptions): ProcessRun
     openLog: (stream, id, log, credit) => void setImmediate(() => openLog(stream, id, log, credit)),
     logCredit: (stream, bytes) => void setImmediate(() => readers.get(stream)?.reader.credit(bytes)),
     closeLog: (stream) => void setImmediate(() => endLog(stream)),
+    openFlow: (flow, target, credit) => void setImmediate(() => flows.open(flow, target, credit)),
+    flowInput: (flow, input) => void setImmediate(() => flows.input(flow, input)),
+    flowCredit: (flow, bytes) => void setImmediate(() => flows.credit(flow, bytes)),
+    closeFlow: (flow) => void setImmediate(() => flows.close(flow)),
     async close() {
       closed = true;
       for (const stream of [...readers.keys()]) endLog(stream);
+      flows.closeAll();
       engine.release();
     },
   };
@@ -117,8 +128,12 @@ function createEngine(options: ProcessRuntimeOptions, deliver: (event: Container
   const tools = findTools();
   const machine: Machine = {
     records, groups, builtins, sh: tools.sh, shim: writeShim(dir, tools),
-    changed: (container) => deliver({ type: 'container-changed', container }),
+    changed(container) {
+      deliver({ type: 'container-changed', container });
+      if (container.state === 'exited') ended(container.id);
+    },
   };
+  let ended: (container: string) => void = () => {};
   const containers = new Map<string, ProcessContainer>();
   for (const record of records.containers()) {
     containers.set(record.id, createProcessContainer(machine, record));
@@ -207,9 +222,21 @@ function createEngine(options: ProcessRuntimeOptions, deliver: (event: Container
     if (container === undefined) throw new RuntimeError('NotFound', `no such container: ${id}`, false);
     const sandbox = records.sandbox(container.record().spec.sandbox);
     if (sandbox === null) throw new RuntimeError('RunContainerError', 'its sandbox is gone');
-    const { spec, ip } = sandbox;
-    await container.start({ ip, hostname: spec.hostname, ownAddress: prefix !== null && !spec.hostNetwork });
+    await container.start(placeIn(sandbox));
     return { value: id, container: container.fact() };
+  }
+
+  const placeIn = ({ ip, spec }: SandboxRecord): Place =>
+    ({ ip, hostname: spec.hostname, ownAddress: prefix !== null && !spec.hostNetwork });
+
+  function sandbox(id: string): Place | null {
+    const record = records.sandbox(id);
+    return record === null ? null : placeIn(record);
+  }
+
+  function placeOf(id: string): Place | null {
+    const container = containers.get(id);
+    return container === undefined ? null : sandbox(container.record().spec.sandbox);
   }
 
   async function remove(id: string): Promise<void> {
@@ -236,7 +263,8 @@ function createEngine(options: ProcessRuntimeOptions, deliver: (event: Container
   }
 
   return {
-    perform,
+    perform, placeOf, sandbox,
+    onEnd(tell: (container: string) => void) { ended = tell; },
     container: (id: string) => containers.get(id) ?? null,
     dirOf: (id: string) => records.containerDir(id),
     release() {

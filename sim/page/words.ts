@@ -28,9 +28,11 @@ export function wordsOfEvent(event: PeerEvent): Words {
       return { group: 'disk', kind: event.type, text };
     case 'timer': return { group: 'timer', kind: 'timer', text };
     case 'request': case 'request-closed': case 'request-drained':
+    case 'flow-opened': case 'flow-input': case 'flow-drained': case 'flow-closed':
       return { group: 'client', kind: event.type, text };
     case 'runtime-done': case 'runtime-failed': case 'container-changed': case 'container-gone':
     case 'sandbox-changed': case 'sandbox-gone': case 'runtime-health': case 'log-chunk': case 'log-end':
+    case 'flow-output': case 'flow-taken': case 'flow-end':
       return { group: 'runtime', kind: event.type, text };
     default: return unreachable(event);
   }

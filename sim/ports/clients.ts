@@ -6,6 +6,7 @@
 import type { ApiRequest, ApiResponse } from '../../cluster/api/request.ts';
 import { requestId } from '../../cluster/ids.ts';
 import type { RequestId } from '../../cluster/ids.ts';
+import type { FlowEnd, FlowInput } from '../../cluster/flow.ts';
 import type { ClientsEvent, ClientsPort } from '../../cluster/ports.ts';
 import { hash32 } from '../../cluster/random.ts';
 import type { SimScheduler } from '../heap.ts';
@@ -19,6 +20,10 @@ export interface Ears {
   open?(status: number): void;
   chunk?(text: string): void;
   end?(): void;
+  /** Its connection was switched over; what comes of its flows, and their ends. */
+  upgraded?(): void;
+  flow?(flow: number, text: string): void;
+  flowEnd?(flow: number, end: FlowEnd): void;
   /** No more comes: the connection was refused or has broken. */
   broken(reason: string): void;
 }
@@ -28,6 +33,10 @@ export interface SimClients {
   send(request: SimRequest, ears: Ears): RequestId;
   /** The user goes away and hears nothing any more. */
   close(id: RequestId): void;
+  /** The user says something on a flow of a request that was switched over. */
+  flowInput(id: RequestId, flow: number, input: FlowInput): void;
+  /** The user of a port-forward wants a connection. */
+  openFlow(id: RequestId, flow: number, port: number): void;
   /** The peer is gone. */
   stop(): void;
   /** Requests without an answer, and since when. */
@@ -44,6 +53,8 @@ interface Open extends Waiting {
   deaf: boolean;
   /** When the last thing said so far arrives. */
   heardMs: number;
+  /** When the last thing that the user said arrives. */
+  saidMs: number;
 }
 
 const user = { name: 'admin', groups: ['system:masters', 'system:authenticated'] } as const;
@@ -71,6 +82,11 @@ export function createClients(
     open.delete(id);
     say(one, speak);
   }
+  /** What a user says after its request arrives in order, too. */
+  function tell(one: Open, event: ClientsEvent): void {
+    one.saidMs = Math.max(one.saidMs, arrival());
+    scheduler.at(one.saidMs, () => { if (!stopped && open.get(one.id) === one) deliver(event); });
+  }
   return {
     port: {
       respond: (id, response) => finish(id, (ears) => ears.answer(response)),
@@ -87,11 +103,35 @@ export function createClients(
         say(one, (ears) => ears.chunk?.(text));
       },
       end: (id) => finish(id, (ears) => ears.end?.()),
+      upgrade(id) {
+        const one = open.get(id);
+        if (one === undefined) return;
+        one.streaming = true;
+        say(one, (ears) => ears.upgraded?.());
+      },
+      flowOutput(id, flow, _channel, data) {
+        const one = open.get(id);
+        if (one === undefined) return;
+        const text = new TextDecoder().decode(data);
+        say(one, (ears) => {
+          ears.flow?.(flow, text);
+          tell(one, { type: 'flow-drained', id, flow, bytes: data.length });
+        });
+      },
+      flowEnd(id, flow, end) {
+        const one = open.get(id);
+        if (one === undefined) return;
+        // An exec's or attach's ends the request.
+        if (one.request.path.endsWith('/portforward')) say(one, (ears) => ears.flowEnd?.(flow, end));
+        else finish(id, (ears) => ears.flowEnd?.(flow, end));
+      },
+      // What a simulated user says is far less than a window.
+      flowGrant() {},
     },
     send(request, ears) {
       const id = requestId(`${prefix}-${(last += 1)}`);
       const sinceMs = scheduler.nowMs();
-      const one: Open = { id, request, ears, sinceMs, streaming: false, deaf: false, heardMs: 0 };
+      const one: Open = { id, request, ears, sinceMs, streaming: false, deaf: false, heardMs: 0, saidMs: 0 };
       open.set(id, one);
       scheduler.at(arrival(), () => {
         if (!stopped && open.get(id) === one) deliver({ type: 'request', request: { ...request, id, user } });
@@ -104,6 +144,14 @@ export function createClients(
       one.deaf = true;
       open.delete(id);
       scheduler.at(arrival() + 1, () => { if (!stopped) deliver({ type: 'request-closed', id }); });
+    },
+    flowInput(id, flow, input) {
+      const one = open.get(id);
+      if (one !== undefined) tell(one, { type: 'flow-input', id, flow, input });
+    },
+    openFlow(id, flow, port) {
+      const one = open.get(id);
+      if (one !== undefined) tell(one, { type: 'flow-opened', id, flow, port });
     },
     stop() {
       stopped = true;

@@ -16,6 +16,8 @@ import type {
   SandboxSpec,
 } from '../../cluster/ports.ts';
 import { behaviourOf } from './containers/behaviour.ts';
+import { createSimFlows } from './containers/flows.ts';
+import type { SimFlows } from './containers/flows.ts';
 import { createSimLogs } from './containers/logs.ts';
 import type { SimLogs } from './containers/logs.ts';
 import { factOf } from './containers/host.ts';
@@ -86,6 +88,7 @@ export interface SimHost {
 interface Session {
   call(op: string, call: RuntimeCall): void;
   readonly logs: SimLogs;
+  readonly flows: SimFlows;
   detach(): void;
 }
 
@@ -100,6 +103,10 @@ export function createSimContainers(
     openLog: (stream, container, log, credit) => session.logs.open(stream, container, log, credit),
     logCredit: (stream, bytes) => session.logs.credit(stream, bytes),
     closeLog: (stream) => session.logs.close(stream),
+    openFlow: (flow, target, credit) => session.flows.open(flow, target, credit),
+    flowInput: (flow, input) => session.flows.input(flow, input),
+    flowCredit: (flow, bytes) => session.flows.credit(flow, bytes),
+    closeFlow: (flow) => session.flows.close(flow),
     detach: () => session.detach(),
   };
 }
@@ -117,6 +124,7 @@ export function createSimHost(options: SimHostOptions): SimHost {
   let up = true;
   let deliver: ((event: ContainersEvent) => void) | null = null;
   let logs: SimLogs | null = null;
+  let flows: SimFlows | null = null;
   let addresses = 0;
   /** How often it lost its power: what was under way before is never done. */
   let boots = 0;
@@ -128,12 +136,18 @@ export function createSimHost(options: SimHostOptions): SimHost {
     schedule(1, () => { if (deliver === to) to(event); });
   }
 
+  /** Whoever reads along looks again. */
+  function shown(id: string): void {
+    logs?.changed(id);
+    flows?.changed(id);
+  }
+
   function finish(container: SimContainer, code: number, oomKilled: boolean): void {
     if (container.state !== 'running') return;
     Object.assign(container, { state: 'exited', exitCode: code, oomKilled, finishedAtMs: wallMs() });
     container.message = oomKilled ? '' : container.behaviour.message;
     options.observe?.('ended', factOf(container));
-    logs?.changed(container.id);
+    shown(container.id);
     for (const done of container.stopping.splice(0)) done();
     tell({ type: 'container-changed', container: factOf(container) });
   }
@@ -237,6 +251,11 @@ export function createSimHost(options: SimHostOptions): SimHost {
       Object.assign(container, { state: 'running', startedAtMs: wallMs() });
       options.observe?.('started', factOf(container));
       for (const line of behaviour.prints) print(container, line);
+      if (behaviour.printsLater.length > 0) {
+        schedule(behaviour.printsAfterMs, () => {
+          if (container.state === 'running') for (const line of behaviour.printsLater) print(container, line);
+        });
+      }
       plan(container);
       tell({ type: 'container-changed', container: factOf(container) });
     }
@@ -257,7 +276,7 @@ export function createSimHost(options: SimHostOptions): SimHost {
 
   function print(container: SimContainer, line: string): void {
     container.output.push({ wallMs: wallMs(), line });
-    logs?.changed(container.id);
+    shown(container.id);
   }
 
   function stop(id: string, graceMs: number, answer: Answer): void {
@@ -278,7 +297,7 @@ export function createSimHost(options: SimHostOptions): SimHost {
     if (container === undefined) return;
     finish(container, 137, false);
     containers.delete(id);
-    logs?.changed(id);
+    shown(id);
     tell({ type: 'container-gone', id });
   }
 
@@ -321,6 +340,29 @@ export function createSimHost(options: SimHostOptions): SimHost {
     return true;
   }
 
+  function attach(next: (event: ContainersEvent) => void): Session {
+    deliver = next;
+    const mine = createSimLogs({
+      container: (id) => containers.get(id) ?? null,
+      deliver: (event) => schedule(1, () => { if (deliver === next) next(event); }),
+    });
+    logs = mine;
+    const ownFlows = createSimFlows({
+      container: (id) => containers.get(id) ?? null,
+      inside: (sandbox) => [...containers.values()]
+        .filter((each) => each.sandbox === sandbox && each.state === 'running'),
+      deliver: (event) => schedule(1, () => { if (deliver === next) next(event); }),
+    });
+    flows = ownFlows;
+    tell({ type: 'runtime-health', up, message: up ? '' : silence });
+    return {
+      call, logs: mine, flows: ownFlows,
+      detach() {
+        if (deliver === next) deliver = logs = flows = null;
+      },
+    };
+  }
+
   return {
     inspect,
     output: (id) => (containers.get(id)?.output ?? []).map(({ line }) => line),
@@ -341,21 +383,7 @@ export function createSimHost(options: SimHostOptions): SimHost {
       for (const sandbox of sandboxes.values()) sandbox.running = false;
       for (const container of containers.values()) finish(container, 137, false);
     },
-    attach(next) {
-      deliver = next;
-      const mine = createSimLogs({
-        container: (id) => containers.get(id) ?? null,
-        deliver: (event) => schedule(1, () => { if (deliver === next) next(event); }),
-      });
-      logs = mine;
-      tell({ type: 'runtime-health', up, message: up ? '' : silence });
-      return {
-        call, logs: mine,
-        detach() {
-          if (deliver === next) deliver = logs = null;
-        },
-      };
-    },
+    attach,
   };
 }
 

@@ -11,7 +11,9 @@ import type { ContainersEvent, ContainerSpec } from '../../cluster/ports.ts';
 import { createProcessRuntime } from '../../runtime/ports/process.ts';
 import { createSimContainers, createSimHost } from '../../sim/ports/containers.ts';
 import { containersContract } from './containers.ts';
-import type { ContainersHarness, Program } from './containers.ts';
+import type { ContainersHarness } from './containers.ts';
+import { shellOf, shellWords, sleepers } from './programs.ts';
+import type { ExecProgram, Program } from './programs.ts';
 
 containersContract(test, 'simulated', async () => simulated());
 if (process.platform === 'linux') containersContract(test, 'process', async () => embedded());
@@ -54,6 +56,7 @@ function simulated(): ContainersHarness {
     async killPeer() { port.detach(); },
     async startPeer() { port = attach(); },
     program: (program) => ({ image: 'sim/program:1', command: [], args: [], env: simEnv(program) }),
+    words: simWords,
     async close() { port.detach(); },
   };
 }
@@ -69,11 +72,30 @@ function simEnv(program: Program): ContainerSpec['env'] {
       { name: 'SIM_EXIT_AFTER_MS', value: String(program.afterMs) },
       { name: 'SIM_EXIT_CODE', value: String(program.code) },
     ];
+    case 'late': return [
+      { name: 'SIM_PRINT', value: 'ready' }, { name: 'SIM_PRINT_LATER', value: program.lines.join('|') },
+      { name: 'SIM_PRINT_AFTER_MS', value: String(program.afterMs) },
+    ];
+    case 'serve': return [
+      { name: 'SIM_PRINT', value: 'ready' }, { name: 'SIM_LISTEN', value: String(program.port) },
+    ];
     case 'print-env': return [
       { name: 'SIM_PRINT_ENV', value: program.names.join('|') }, { name: 'SIM_EXIT_AFTER_MS', value: '0' },
     ];
   }
 }
+
+function simWords(program: ExecProgram): readonly string[] {
+  switch (program.does) {
+    case 'echo': case 'echo-error': return [program.does, program.text];
+    case 'exit': return ['exit', String(program.code)];
+    default: return [program.does];
+  }
+}
+
+const echoServer = (port: number): string => "require('node:net').createServer((socket) => { "
+  + `socket.pipe(socket); socket.on('error', () => {}); }).listen(${port}, process.env.HOST, `
+  + "() => console.log('ready'));";
 
 /** The embedded runtime in a directory of its own. What a test leaves behind is an error. */
 function embedded(): ContainersHarness {
@@ -94,8 +116,12 @@ function embedded(): ContainersHarness {
     pass: (ms) => sleep(ms),
     killPeer: () => port.close(),
     async startPeer() { port = open(); },
-    program: (program) =>
-      ({ image: 'shoal.dev/host', command: ['/bin/sh', '-c', shellOf(program)], args: [] }),
+    program: (program) => ({
+      image: 'shoal.dev/host', args: [],
+      command: program.does === 'serve' ? [process.execPath, '-e', echoServer(program.port)]
+        : ['/bin/sh', '-c', shellOf(program)],
+    }),
+    words: shellWords, programs: sleepers,
     async close() {
       port.call('close', { call: 'list' });
       const listed = () => events.find((event) => event.type === 'runtime-done' && event.op === 'close');
@@ -111,18 +137,6 @@ function embedded(): ContainersHarness {
       assert.not(existsSync(dir));
     },
   };
-}
-
-function shellOf(program: Program): string {
-  switch (program.does) {
-    case 'run': return "trap 'exit 0' TERM; echo ready; while :; do sleep 0.05; done";
-    case 'ignore-term': return "trap '' TERM; echo ready; while :; do sleep 1; done";
-    case 'exit': return [
-      ...program.lines.map((line) => `echo '${line}'`),
-      `sleep ${program.afterMs / 1000}`, `exit ${program.code}`,
-    ].join('; ');
-    case 'print-env': return program.names.map((name) => `printf '%s=%s\\n' ${name} "$${name}"`).join('; ');
-  }
 }
 
 test.run();

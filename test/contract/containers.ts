@@ -6,22 +6,8 @@ import type {
   ContainerFact, ContainersEvent, ContainersPort, ContainerSpec, LogOptions, PodIdentity, RuntimeCall,
   SandboxFact, SandboxSpec,
 } from '../../cluster/ports.ts';
-
-/** What a container's program is to do; each adapter's harness knows how to say it to its runtime. */
-export type Program =
-  /** Prints `ready`, runs until SIGTERM, then ends at once (with any exit code). */
-  | { readonly does: 'run' }
-  /** Prints `ready`, takes no notice of SIGTERM. */
-  | { readonly does: 'ignore-term' }
-  /** Prints the lines, waits, exits with the code. */
-  | {
-      readonly does: 'exit'; readonly code: number; readonly afterMs: number;
-      readonly lines: readonly string[];
-    }
-  /** Prints `NAME=value` for each name, in order, and exits with 0. */
-  | { readonly does: 'print-env'; readonly names: readonly string[] };
-
-type Launch = Pick<ContainerSpec, 'image' | 'command' | 'args'> & { readonly env?: ContainerSpec['env'] };
+import { flows } from './flows.ts';
+import type { ExecProgram, Launch, Program } from './programs.ts';
 
 export interface ContainersHarness {
   /** The adapter of the peer that lives now. */
@@ -36,6 +22,10 @@ export interface ContainersHarness {
   /** A new peer over the same machine. */
   startPeer(): Promise<void>;
   program(program: Program): Launch;
+  /** The words that run one more program in a container of `program`. */
+  words(program: ExecProgram): readonly string[];
+  /** How many programs of that mark run on this machine; absent: nobody could tell. */
+  programs?(mark: number): number;
   /** An image that can be pulled; absent: the programs'. */
   readonly pulledImage?: string;
   /** An image that can't be had. */
@@ -66,9 +56,10 @@ export function containersContract(
   removals(run);
   restarts(run);
   logs(run);
+  flows(run);
 }
 
-type Run = (what: string, body: (bench: Bench) => Promise<void>) => void;
+export type Run = (what: string, body: (bench: Bench) => Promise<void>) => void;
 type Done = Extract<ContainersEvent, { type: 'runtime-done' }>;
 type Failed = Extract<ContainersEvent, { type: 'runtime-failed' }>;
 
@@ -166,7 +157,7 @@ function createBench(harness: ContainersHarness) {
   };
 }
 
-type Bench = ReturnType<typeof createBench>;
+export type Bench = ReturnType<typeof createBench>;
 
 function podIdentity(): PodIdentity {
   podsMade += 1;

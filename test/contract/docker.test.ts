@@ -15,7 +15,8 @@ import { helloImage } from '../../runtime/ports/image/archive.ts';
 import { busybox, containersOf, makeBusybox, needingDocker } from '../docker.ts';
 import { needingRegistry, startRegistry } from '../registry.ts';
 import { containersContract } from './containers.ts';
-import type { ContainersHarness, Program } from './containers.ts';
+import type { ContainersHarness } from './containers.ts';
+import { shellOf, shellWords, sleepers } from './programs.ts';
 
 const docker = new Dockerode();
 const register = await needingDocker(test);
@@ -63,7 +64,12 @@ async function onDocker(): Promise<DockerHarness> {
     pass: (ms) => sleep(ms),
     killPeer: () => port.close(),
     async startPeer() { port = open(); },
-    program: (program) => ({ image: busybox, command: ['/bin/sh', '-c', shellOf(program)], args: [] }),
+    program: (program) => ({
+      image: busybox, args: [],
+      command: ['/bin/sh', '-c', program.does === 'serve'
+        ? `echo ready; exec nc -ll -p ${program.port} -e cat` : shellOf(program)],
+    }),
+    words: shellWords, programs: sleepers,
     async fails(call) {
       const event = await answer(call);
       if (event.type !== 'runtime-failed') throw new Error(`${call.call} was expected to fail`);
@@ -78,18 +84,6 @@ async function onDocker(): Promise<DockerHarness> {
       rmSync(dir, { recursive: true });
     },
   };
-}
-
-function shellOf(program: Program): string {
-  switch (program.does) {
-    case 'run': return "trap 'exit 0' TERM; echo ready; while :; do sleep 0.05; done";
-    case 'ignore-term': return "trap '' TERM; echo ready; while :; do sleep 1; done";
-    case 'exit': return [
-      ...program.lines.map((line) => `echo '${line}'`),
-      `sleep ${program.afterMs / 1000}`, `exit ${program.code}`,
-    ].join('; ');
-    case 'print-env': return program.names.map((name) => `printf '%s=%s\\n' ${name} "$${name}"`).join('; ');
-  }
 }
 
 let pods = 0;

@@ -3,7 +3,7 @@
 
 import { freshness, handle } from '../../cluster/api/handle.ts';
 import type {
-  ApiContext, ApiRequest, ApiResponse, LogsRequest, UserInfo, WatchRequest,
+  ApiContext, ApiRequest, ApiResponse, LogsRequest, StreamsRequest, UserInfo, WatchRequest,
 } from '../../cluster/api/request.ts';
 import { index, objectKey, peerId, requestId, resourceName, revision } from '../../cluster/ids.ts';
 import { applyEntry } from '../../cluster/state/apply.ts';
@@ -30,7 +30,8 @@ export interface Given {
 export type Answer =
   | { readonly type: 'response'; readonly response: ApiResponse; readonly changed: number }
   | { readonly type: 'watch'; readonly watch: WatchRequest }
-  | { readonly type: 'logs'; readonly logs: LogsRequest };
+  | { readonly type: 'logs'; readonly logs: LogsRequest }
+  | { readonly type: 'streams'; readonly streams: StreamsRequest };
 
 export interface ApiWorld {
   state(): State;

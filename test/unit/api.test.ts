@@ -16,7 +16,7 @@ import { parse, stringify } from 'yaml';
 import { pathText } from '../../cluster/api/apply/elements.ts';
 import { pathsOf } from '../../cluster/api/apply/fields.ts';
 import type { Managed } from '../../cluster/api/apply/managers.ts';
-import type { ApiResponse, LogsRequest } from '../../cluster/api/request.ts';
+import type { ApiResponse, LogsRequest, StreamsRequest } from '../../cluster/api/request.ts';
 import { transcripts } from '../transcript.ts';
 import type { TranscriptCommand } from '../transcript.ts';
 import { createApiWorld, disturb, sent } from './api-world.ts';
@@ -84,6 +84,7 @@ function request(
   const query = cut < 0 ? '' : target.slice(cut + 1).replace('CONTINUE', token);
   const headers: Record<string, string> = {};
   const type = options['content-type'] ?? (input === '' ? '' : 'yaml'), accept = options['accept'];
+  if (options['upgrade'] !== undefined) headers['upgrade'] = options['upgrade'];
   if (type !== '') headers['content-type'] = mediaTypes[type] ?? type;
   if (options['agent'] !== undefined) headers['user-agent'] = options['agent'];
   if (accept !== undefined) {
@@ -104,6 +105,7 @@ function request(
       return `${id} from ${from}, for ${timeoutMs / 1000} s\n${events(id, initial.join(''))}`;
     }
     case 'logs': return logs(answer.logs);
+    case 'streams': return streams(answer.streams);
   }
 }
 
@@ -123,6 +125,15 @@ function logs({ pod, node, container, ...rest }: LogsRequest): string {
     .filter(([name, value]) => name !== 'podUid' && value !== null && value !== false);
   const head = `logs of ${container} in ${pod} on ${node}`;
   return [head, ...options.map(([name, value]) => `${name} ${value}`)].join('\n');
+}
+
+function streams({ kind, pod, node, container, command, ports, ...rest }: StreamsRequest): string {
+  const where = container === '' ? pod : `${container} in ${pod}`;
+  const ways = Object.entries(rest).filter(([, value]) => value === true).map(([name]) => name);
+  return [
+    `${kind} of ${where} on ${node}`, ...command.map((word) => `word ${word}`),
+    ...ports.map((port) => `port ${port}`), ways.join(' '),
+  ].join('\n');
 }
 
 function events(id: string, lines: string): string {

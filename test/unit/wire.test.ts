@@ -3,6 +3,7 @@
 import { Packr } from 'msgpackr';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import type { StreamsRequest } from '../../cluster/api/request.ts';
 import type { KubeObject } from '../../cluster/api/types.ts';
 import type { Beat, FeedBatch } from '../../cluster/gossip/types.ts';
 import { index, nodeName, objectKey, peerId, resourceName, revision, term, uid } from '../../cluster/ids.ts';
@@ -49,6 +50,12 @@ const ids = [
   { origin: alice, incarnation: 2, sequence: 5 }, { origin: alice, incarnation: 2, sequence: 6 },
   { origin: bob, incarnation: 2, sequence: 7 }, { origin: bob, incarnation: 3, sequence: 1 },
 ];
+
+const exec: StreamsRequest = {
+  kind: 'exec', pod: objectKey(resourceName('core/pods'), 'default', 'web'), podUid: 'u-1',
+  node: nodeName('alice'), container: 'web', command: [], stdin: true, stdout: true, stderr: false, tty: true,
+  ports: [],
+};
 
 const samples: readonly PeerMessage[] = [
   { kind: 'log', message: { type: 'pre-vote', term: term(3), lastIndex: index(9), lastTerm: term(2) } },
@@ -131,6 +138,28 @@ const samples: readonly PeerMessage[] = [
   { kind: 'join', message: { type: 'refused', reason: 'unknown or expired token', retry: false } },
   { kind: 'admit', member: members[0]!, asOf: index(9) },
   { kind: 'remove', peer: bob, asOf: index(9) },
+  { kind: 'flow-open', flow: '7/3/0', port: 0, streams: { ...exec, command: ['sh', '-c', ''] } },
+  { kind: 'flow-open', flow: '7/3/1', port: 80, streams: { ...exec, kind: 'portforward', ports: [80] } },
+  { kind: 'flow-input', flow: '7/3/0', sequence: 0, input: { type: 'data', data: bytes(1, 2, 0) } },
+  { kind: 'flow-input', flow: '7/3/0', sequence: 1, input: { type: 'resize', columns: 80, rows: 24 } },
+  { kind: 'flow-input', flow: '7/3/0', sequence: 2, input: { type: 'eof' } },
+  { kind: 'flow-output', flow: '7/3/0', sequence: 0, output: { type: 'opened' } },
+  {
+    kind: 'flow-output', flow: '7/3/0', sequence: 1,
+    output: { type: 'data', channel: 'stdout', data: new Uint8Array([7]) },
+  },
+  {
+    kind: 'flow-output', flow: '7/3/0', sequence: 2,
+    output: { type: 'data', channel: 'stderr', data: new Uint8Array(0) },
+  },
+  { kind: 'flow-output', flow: 'f', sequence: 3, output: { type: 'end', end: { type: 'exited', code: 9 } } },
+  { kind: 'flow-output', flow: 'f', sequence: 3, output: { type: 'end', end: { type: 'closed' } } },
+  {
+    kind: 'flow-output', flow: 'f', sequence: 3,
+    output: { type: 'end', end: { type: 'failed', missing: true, message: 'container not found ("web")' } },
+  },
+  { kind: 'flow-credit', flow: '7/3/0', bytes: 32_768 },
+  { kind: 'flow-close', flow: '7/3/0' },
 ];
 
 const pod = {

@@ -15,7 +15,8 @@ const loose = (object: KubeObject): Loose<Pod> => object as Loose<Pod>;
 
 export const pod: Resource = kind({
   group: '', version: 'v1', resource: 'pods', singular: 'pod', kind: 'Pod', shortNames: ['po'],
-  categories: ['all'], subresources: ['status', 'log', 'binding'], hasGeneration: true,
+  categories: ['all'], subresources: ['status', 'log', 'binding', 'exec', 'attach', 'portforward'],
+  hasGeneration: true,
   columns: [
     nameColumn,
     text('Ready', 'Ready containers of all containers.', (object) => containersReady(loose(object))),

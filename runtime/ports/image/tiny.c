@@ -1,19 +1,21 @@
-// The one program that Shoal brings along: static, without a C library, about two kilobytes, so that the
+// The one program that Shoal brings along: static, without a C library, less than three kilobytes, so that the
 // sandbox image and the example's image can be made on any machine without a registry.
 //
 //     tiny pause                 holds a pod's namespaces: sleeps until SIGTERM or SIGINT
 //     tiny hello [PORT]          answers every HTTP request with one line that names the pod (default 8080)
+//     tiny dial PORT             carries its input to that port of 127.0.0.1, and what is answered to its output
 //
 // `hello` listens on $POD_IP if that is set, else on every address; its name is $HOSTNAME, else the kernel's.
 // It exits 0 on SIGTERM, 1 with a message when it can't listen, 2 when it is called wrongly.
+// `dial` exits 0 when the other side has said all, 1 with a message when nobody listens.
 // `build.sh` beside this file compiles it for both architectures into `tiny.ts`.
 
 typedef unsigned long word;
 typedef long sword;
 
 #if defined(__x86_64__)
-enum { READ = 0, WRITE = 1, CLOSE = 3, SIGACTION = 13, PAUSE = 34, SOCKET = 41, ACCEPT = 43, BIND = 49, LISTEN = 50,
-       SETSOCKOPT = 54, UNAME = 63, EXIT_GROUP = 231 };
+enum { READ = 0, WRITE = 1, CLOSE = 3, SIGACTION = 13, PAUSE = 34, SOCKET = 41, CONNECT = 42, ACCEPT = 43,
+       SHUTDOWN = 48, BIND = 49, LISTEN = 50, SETSOCKOPT = 54, CLONE = 56, UNAME = 63, EXIT_GROUP = 231 };
 static sword call(sword n, sword a, sword b, sword c, sword d, sword e) {
   sword result;
   register sword r10 __asm__("r10") = d;
@@ -25,8 +27,9 @@ static sword call(sword n, sword a, sword b, sword c, sword d, sword e) {
 __asm__(".globl _start\n_start:\n mov %rsp,%rdi\n and $-16,%rsp\n call start\n");
 __asm__("restore:\n mov $15,%eax\n syscall\n");
 #elif defined(__aarch64__)
-enum { READ = 63, WRITE = 64, CLOSE = 57, SIGACTION = 134, PAUSE = 73 /* ppoll */, SOCKET = 198, ACCEPT = 202,
-       BIND = 200, LISTEN = 201, SETSOCKOPT = 208, UNAME = 160, EXIT_GROUP = 94 };
+enum { READ = 63, WRITE = 64, CLOSE = 57, SIGACTION = 134, PAUSE = 73 /* ppoll */, SOCKET = 198, CONNECT = 203,
+       ACCEPT = 202, SHUTDOWN = 210, BIND = 200, LISTEN = 201, SETSOCKOPT = 208, CLONE = 220, UNAME = 160,
+       EXIT_GROUP = 94 };
 static sword call(sword n, sword a, sword b, sword c, sword d, sword e) {
   register sword x8 __asm__("x8") = n;
   register sword x0 __asm__("x0") = a;
@@ -153,6 +156,44 @@ static int hello(const char *port, char **env) {
   }
 }
 
+// True when all was carried, false when nobody takes it any more.
+static int carry(int from, int to) {
+  static char bytes[65536];
+  for (;;) {
+    sword got = call(READ, from, (sword)bytes, sizeof bytes, 0, 0);
+    if (got <= 0) return got == 0;
+    for (sword at = 0; at < got;) {
+      sword put = call(WRITE, to, (sword)bytes + at, got - at, 0, 0);
+      if (put <= 0) return 0;
+      at += put;
+    }
+  }
+}
+
+// A child carries what is answered; when it has, or nobody takes it, its end ends its parent (SIGCHLD).
+static int dial(const char *port) {
+  unsigned p = number(port);
+  if (!p) { say(2, "dial: not a port: "); say(2, port); say(2, "\n"); return 2; }
+  struct { unsigned short family, port; unsigned address; char zero[8]; } to =
+    { 2, (unsigned short)(p >> 8 | p << 8), address("127.0.0.1"), { 0 } };
+  int s = call(SOCKET, 2, 1, 0, 0, 0);
+  if (s < 0 || call(CONNECT, s, (sword)&to, sizeof to, 0, 0) < 0) {
+    say(2, "dial: connection refused\n");
+    return 1;
+  }
+  on(17);
+  sword child = call(CLONE, 17, 0, 0, 0, 0);
+  if (child == 0) {
+    carry(s, 1);
+    return 0;
+  }
+  if (child > 0 && carry(0, s)) {
+    call(SHUTDOWN, s, 1, 0, 0, 0);
+    for (;;) call(PAUSE, 0, 0, 0, 0, 0);
+  }
+  return child < 0;
+}
+
 __attribute__((used)) void start(word *stack) {
   word count = stack[0];
   char **arguments = (char **)(stack + 1), **env = arguments + count + 1;
@@ -161,6 +202,7 @@ __attribute__((used)) void start(word *stack) {
   on(2);
   if (count > 1 && same(arguments[1], "pause")) for (;;) call(PAUSE, 0, 0, 0, 0, 0);
   else if (count > 1 && same(arguments[1], "hello")) code = hello(count > 2 ? arguments[2] : "8080", env);
-  else say(2, "usage: tiny pause | hello [PORT]\n");
+  else if (count > 2 && same(arguments[1], "dial")) code = dial(arguments[2]);
+  else say(2, "usage: tiny pause | hello [PORT] | dial PORT\n");
   for (;;) call(EXIT_GROUP, code, 0, 0, 0, 0);
 }

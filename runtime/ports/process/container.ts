@@ -44,10 +44,21 @@ export interface ProcessContainer {
   refresh(): void;
   /** All its output is in its log. */
   logEnded(): boolean;
+  /** How one more program is started in it; throws a `RuntimeError` where it can't be. */
+  entry(place: Place, command: readonly string[]): Entry;
   /** Called whenever its log grew or ended; returns what ends that. */
   onLog(listener: () => void): () => void;
   /** Stops watching it; it goes on. */
   release(): void;
+}
+
+/** The words of an `env` call that ends in the program, and what they are to be run with. */
+export interface Entry {
+  readonly words: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+  readonly cwd: string;
+  /** Directories of control groups that it has to join. */
+  readonly groups: readonly string[];
 }
 
 /** What a call fails with. */
@@ -169,33 +180,48 @@ export function createProcessContainer(machine: Machine, initial: ContainerRecor
   }
 
   function launch(place: Place): void {
-    const workingDir = record.spec.workingDir === '' ? join(dir, 'work') : record.spec.workingDir;
-    const env = environment(record, dir, place);
-    const [name = '', ...args] = commandLine(record.spec, machine.builtins);
-    if (!existsSync(workingDir)) {
-      return fail(126, `chdir to cwd ("${workingDir}"): no such file or directory`);
-    }
-    const program = findProgram(name, env['PATH'] ?? '', workingDir);
-    if (program === null) return fail(127, `exec: "${name}": executable file not found in $PATH`);
-    if (program.includes('=')) return fail(126, `exec: "${program}": a path with "=" can't be executed`);
-    let joined: readonly string[];
-    try {
-      joined = groups.create(id, record.spec);
-    } catch (error) {
-      return fail(128, `control group: ${error instanceof Error ? error.message : String(error)}`);
-    }
-    // A shell drops variables whose names it could not use itself, and adds some of its own.
-    const odd = Object.entries(env).filter(([key]) => !/^[A-Za-z_][A-Za-z0-9_]*$/.test(key));
-    const added = ['PWD', 'OLDPWD', 'SHLVL', '_'].filter((key) => !Object.hasOwn(env, key));
-    const words = [...added.flatMap((key) => ['-u', key]), ...odd.map(([key, value]) => `${key}=${value}`)];
-    const child = spawn(machine.sh, [machine.shim, dir, joined.join(':'), ...words, program, ...args],
-      { cwd: workingDir, env, detached: true, stdio: 'ignore' });
+    const found = prepare(place, commandLine(record.spec, machine.builtins));
+    if ('code' in found) return fail(found.code, found.message);
+    const { words, env, cwd, groups: joined } = found;
+    const child = spawn(machine.sh, [machine.shim, dir, joined.join(':'), ...words],
+      { cwd, env, detached: true, stdio: 'ignore' });
     child.on('error', (error) => {
       if (records.life(record).state === 'created') fail(126, error.message);
       later();
     });
     child.on('exit', later);
     child.unref();
+  }
+
+  function prepare(
+    place: Place, [name = '', ...args]: readonly string[],
+  ): Entry | { readonly code: number; readonly message: string } {
+    const cwd = record.spec.workingDir === '' ? join(dir, 'work') : record.spec.workingDir;
+    const env = environment(record, dir, place);
+    if (!existsSync(cwd)) return { code: 126, message: `chdir to cwd ("${cwd}"): no such file or directory` };
+    const program = findProgram(name, env['PATH'] ?? '', cwd);
+    if (program === null) {
+      return { code: 127, message: `exec: "${name}": executable file not found in $PATH` };
+    }
+    if (program.includes('=')) {
+      return { code: 126, message: `exec: "${program}": a path with "=" can't be executed` };
+    }
+    // A shell drops variables whose names it could not use itself, and adds some of its own.
+    const odd = Object.entries(env).filter(([key]) => !/^[A-Za-z_][A-Za-z0-9_]*$/.test(key));
+    const added = ['PWD', 'OLDPWD', 'SHLVL', '_'].filter((key) => !Object.hasOwn(env, key));
+    const words = [...added.flatMap((key) => ['-u', key]), ...odd.map(([key, value]) => `${key}=${value}`)];
+    try {
+      return { words: [...words, program, ...args], env, cwd, groups: groups.create(id, record.spec) };
+    } catch (error) {
+      const why = error instanceof Error ? error.message : String(error);
+      return { code: 128, message: `control group: ${why}` };
+    }
+  }
+
+  function entry(place: Place, command: readonly string[]): Entry {
+    const found = prepare(place, command);
+    if ('code' in found) throw new RuntimeError('RunContainerError', found.message, false);
+    return found;
   }
 
   /** It can't be started: written down, so that it stays so. */
@@ -250,7 +276,7 @@ export function createProcessContainer(machine: Machine, initial: ContainerRecor
   refresh();
   if (!hasExited() && last !== 'created' || last === 'exited' && !collector.done()) beginWatching();
   return {
-    id, record: () => record, fact, start, stop, destroy, refresh, logEnded,
+    id, record: () => record, fact, start, stop, destroy, refresh, logEnded, entry,
     onLog(listener) {
       listeners.add(listener);
       return () => listeners.delete(listener);

@@ -18,15 +18,18 @@ export interface LogSource {
   readonly dir: string;
   /** Nothing will be appended any more. */
   ended(): boolean;
-  chunk(data: Uint8Array): void;
+  /** `error`: what the program wrote to its standard error. */
+  chunk(data: Uint8Array, error: boolean): void;
   end(error: string | null): void;
 }
 
 const blockBytes = 64 * 1024;
+/** In a record, after its stamp. */
+const errorMark = ' stderr ';
 
 export function createLogReader(source: LogSource, options: LogOptions, credit: number): LogReader {
   const lines = createLineReader(source.dir, options.tailLines);
-  let granted = credit, closed = false, pending: Buffer = Buffer.alloc(0);
+  let granted = credit, closed = false, pending: Buffer = Buffer.alloc(0), isError = false;
 
   /** Fills `pending` from the next record; false: there is none now. */
   function refill(): boolean {
@@ -34,6 +37,7 @@ export function createLogReader(source: LogSource, options: LogOptions, credit: 
       const line = lines.next();
       if (line === null) return false;
       pending = render(line, options);
+      isError = line.indexOf(errorMark) === line.indexOf(0x20);
     }
     return true;
   }
@@ -49,7 +53,7 @@ export function createLogReader(source: LogSource, options: LogOptions, credit: 
         granted -= size;
         const data = pending.subarray(0, size);
         pending = pending.subarray(size);
-        source.chunk(new Uint8Array(data));
+        source.chunk(new Uint8Array(data), isError);
       }
       if (!options.follow || ended) finish(null);
     } catch (error) {

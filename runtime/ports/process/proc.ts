@@ -25,12 +25,20 @@ export function ownIdentity(): ProcessIdentity {
   return { pid: process.pid, start: statOf(process.pid)?.start ?? '' };
 }
 
-function statOf(pid: number): { readonly state: string; readonly start: string } | null {
+/** The session that a process is of; null: it is gone, or waits to be collected. */
+export function sessionOf(pid: number): number | null {
+  const stat = statOf(pid);
+  return stat === null || stat.state === 'Z' || stat.state === 'X' ? null : stat.session;
+}
+
+interface Stat { readonly state: string; readonly start: string; readonly session: number }
+
+function statOf(pid: number): Stat | null {
   try {
     const text = readFileSync(`/proc/${pid}/stat`, 'utf8');
     // The name in parentheses may hold spaces and parentheses itself.
     const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
-    return { state: fields[0] ?? '', start: fields[19] ?? '' };
+    return { state: fields[0] ?? '', start: fields[19] ?? '', session: Number(fields[3]) };
   } catch {
     return null;
   }

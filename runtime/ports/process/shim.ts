@@ -26,12 +26,13 @@ const places = ['/usr/local/bin', '/usr/bin', '/bin', '/usr/sbin', '/sbin', '/ru
 /** Throws an error that names what is missing. */
 export function findTools(): Tools {
   return {
-    sh: tool('sh'), dd: tool('dd'), rm: tool('rm'), env: tool('env'), setsid: tool('setsid'),
-    sleep: tool('sleep'),
+    sh: findTool('sh'), dd: findTool('dd'), rm: findTool('rm'), env: findTool('env'),
+    setsid: findTool('setsid'), sleep: findTool('sleep'),
   };
 }
 
-function tool(name: string): string {
+/** The path of a program; throws an error that names it where this machine does not have it. */
+export function findTool(name: string): string {
   for (const place of [...places, ...(process.env['PATH'] ?? '').split(':')]) {
     const path = join(place, name);
     try {

@@ -7,8 +7,10 @@
 //     SIM_IGNORE_TERM     `1`: it takes no notice of SIGTERM
 //     SIM_START_ERROR     it can't be started, for this reason
 //     SIM_PRINT           what it prints when it starts; lines are separated by `|`
+//     SIM_PRINT_LATER     more that it prints, SIM_PRINT_AFTER_MS later
 //     SIM_PRINT_ENV       names, separated by `|`: it prints `NAME=value` for each when it starts
 //     SIM_MESSAGE         its termination message
+//     SIM_LISTEN          the ports that it listens on, separated by `|`
 
 import type { ContainerSpec } from '../../../cluster/ports.ts';
 
@@ -20,7 +22,10 @@ export interface Behaviour {
   readonly ignoresTerm: boolean;
   readonly startError: string;
   readonly prints: readonly string[];
+  readonly printsLater: readonly string[];
+  readonly printsAfterMs: number;
   readonly message: string;
+  readonly listens: readonly number[];
 }
 
 export function behaviourOf(spec: ContainerSpec): Behaviour {
@@ -40,6 +45,8 @@ export function behaviourOf(spec: ContainerSpec): Behaviour {
       ...words('SIM_PRINT'),
       ...words('SIM_PRINT_ENV').map((name) => `${name}=${env.get(name) ?? ''}`),
     ],
+    printsLater: words('SIM_PRINT_LATER'), printsAfterMs: number('SIM_PRINT_AFTER_MS') ?? 0,
     message: env.get('SIM_MESSAGE') ?? '',
+    listens: words('SIM_LISTEN').map(Number),
   };
 }
