@@ -5,6 +5,7 @@ import { objectKey } from '../ids.ts';
 import { get } from '../state/query.ts';
 import { escalation } from './access/escalate.ts';
 import { signerProblem } from './access/signers.ts';
+import { admission, mutate, validate } from './admission/chain.ts';
 import { ownersAfter, sentOwners, withOwners } from './apply/owners.ts';
 import type { Owning } from './apply/owners.ts';
 import { parseBody } from './body.ts';
@@ -36,19 +37,26 @@ export function createObject(writing: Writing): ApiResult | Problem {
 
 /** A new object of what a client sent or applied. */
 export function createDecoded(
-  writing: Writing, value: JsonObject, warnings: readonly string[], asked: WriteOptions, owning: Owning,
+  writing: Writing, value: JsonObject, complaints: readonly string[], asked: WriteOptions, owning: Owning,
 ): ApiResult | Problem {
   const { route } = writing, { resource } = route;
   const metadata = newMetadata(writing, metadataOf(value));
   if (isProblem(metadata)) return metadata;
-  const object = newObject(writing, { ...value, metadata } as unknown as KubeObject, owning);
-  const { name } = object.metadata;
+  const admitted = mutate(admission(writing, {
+    operation: 'CREATE', object: newObject(writing, { ...value, metadata } as unknown as KubeObject, owning),
+    old: null, dryRun: asked.dryRun, name: metadataOf(value).name ?? '',
+  }));
+  if (isProblem(admitted)) return admitted;
+  const { object, write } = admitted, { name } = object.metadata;
   const writer = { route, user: writing.request.user, state: writing.state };
   const denied = escalation(writer, object, null) ?? signerProblem(writer, object, null);
   if (denied !== null) return denied;
   const causes: readonly StatusCause[] =
     [...validateMetadata(object, null, resource), ...resource.validate(object, null)];
   if (causes.length > 0) return invalid(resource, name, causes);
+  const refused = validate(write);
+  if (refused !== null) return refused;
+  const warnings = [...complaints, ...write.warnings];
   const key = objectKey(route.resourceName, route.namespace, name);
   const form = fitting(storedForm(resource, object), owning.by === 'apply'), tooBig = sizeProblem(form);
   if (tooBig !== null) return tooBig;

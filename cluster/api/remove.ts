@@ -8,6 +8,8 @@ import { objectKey } from '../ids.ts';
 import { limits } from '../limits.ts';
 import { get, list } from '../state/query.ts';
 import type { Op } from '../state/types.ts';
+import { admission, validate } from './admission/chain.ts';
+import type { Admission } from './admission/chain.ts';
 import { isObject, parseBody } from './body.ts';
 import type { Json, JsonObject } from './body.ts';
 import { deletion } from './deletion.ts';
@@ -48,10 +50,12 @@ export function deleteObject(writing: Writing): ApiResult | Problem {
   if (old === null) return notFound(resource, name);
   const differs = preconditionProblem(writing, old, options);
   if (differs !== null) return differs;
-  const op = deletionOf(writing, old, options);
-  if (op === null) return answered(objectResponse(writing, old, 200));
+  const write = deleted(writing, old, options), refused = validate(write);
+  if (refused !== null) return refused;
+  const op = deletionOf(writing, old, options), { warnings } = write;
+  if (op === null) return answered(objectResponse(writing, old, 200, warnings));
   const show = (object: KubeObject): ApiResponse =>
-    op.op === 'update' ? objectResponse(writing, object, 200) : goneResponse(writing, object);
+    op.op === 'update' ? objectResponse(writing, object, 200, warnings) : goneResponse(writing, object, warnings);
   if (options.dryRun) return answered(show(op.op === 'update' ? op.object : old));
   return {
     type: 'command', ops: [op],
@@ -77,10 +81,17 @@ function preconditionProblem({ route }: Writing, old: KubeObject, options: Delet
 }
 
 /** A Status that says what is gone. */
-function goneResponse({ route, form }: Writing, { metadata }: KubeObject): ApiResponse {
+function goneResponse(
+  { route, form }: Writing, { metadata }: KubeObject, warnings: readonly string[],
+): ApiResponse {
   const { group, resource } = route.resource, { name, uid } = metadata;
   const details = { name, ...group === '' ? {} : { group }, kind: resource, uid };
-  return respond(200, JSON.stringify(success(details)), form);
+  return respond(200, JSON.stringify(success(details)), form, warnings);
+}
+
+/** The write that a delete of this object is. */
+function deleted(writing: Writing, old: KubeObject, { dryRun }: DeleteOptions): Admission {
+  return admission(writing, { operation: 'DELETE', object: null, old, dryRun, name: old.metadata.name });
 }
 
 /**
@@ -96,6 +107,8 @@ export function deleteCollection(writing: Writing): ApiResult | Problem {
   let bytes = 0, more = false;
   for (const object of list(state, route.resourceName, route.namespace)) {
     if (!filter(object) || preconditionProblem(writing, object, options) !== null) continue;
+    const refused = validate(deleted(writing, object, options));
+    if (refused !== null) return refused;
     const op = deletionOf(writing, object, options);
     if (op === null) continue;
     bytes += op.key.length + (op.op === 'update' ? jsonOf(op.object).length : 0);

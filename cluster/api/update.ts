@@ -3,6 +3,7 @@
 
 import { escalation } from './access/escalate.ts';
 import { signerProblem } from './access/signers.ts';
+import { admission, mutate, validate } from './admission/chain.ts';
 import { ownersAfter, sentOwners, withOwners } from './apply/owners.ts';
 import type { Owning } from './apply/owners.ts';
 import { isObject, isTooDeep, mediaType, parseBody } from './body.ts';
@@ -177,18 +178,23 @@ export function replaceObject(
   const { route, request, state, context } = writing;
   const by = { user: request.user, nowWallMs: context.nowWallMs };
   const prepareBelow = subresource === 'approval' ? resource.prepareApproval : resource.prepareStatus;
-  const prepared = subresource !== '' && prepareBelow !== undefined ? prepareBelow(filled, old, by)
-    : withGeneration(resource.prepareUpdate(filled, old), old, resource);
+  const below = subresource !== '' && prepareBelow !== undefined, { dryRun } = asked;
+  const prepared = below ? prepareBelow(filled, old, by) : resource.prepareUpdate(filled, old);
   const owned = withOwners(prepared, old, ownersAfter(writing, old, filled, owning));
-  const object = fitting(owned, owning.by === 'apply');
+  const admitted = mutate(admission(writing, { operation: 'UPDATE', object: owned, old, dryRun }));
+  if (isProblem(admitted)) return admitted;
+  const counted = below ? admitted.object : withGeneration(admitted.object, old, resource);
+  const object = fitting(counted, owning.by === 'apply');
   const writer = { route, user: request.user, state };
   const denied = escalation(writer, object, old) ?? signerProblem(writer, object, old);
   if (denied !== null) return denied;
   const causes = causesOf(object, old, resource, subresource);
   if (causes.length > 0) return invalid(resource, name, causes);
-  if (asked.dryRun) return answered(objectResponse(writing, object, 200, warnings));
-  return updateCommand(writing, old, object, stated,
-    (stored) => objectResponse(writing, stored, 200, warnings));
+  const refused = validate(admitted.write);
+  if (refused !== null) return refused;
+  const told = [...warnings, ...admitted.write.warnings];
+  if (dryRun) return answered(objectResponse(writing, object, 200, told));
+  return updateCommand(writing, old, object, stated, (stored) => objectResponse(writing, stored, 200, told));
 }
 
 const causesOf = (

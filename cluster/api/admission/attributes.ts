@@ -37,7 +37,7 @@ export interface Admission {
 type Given = Pick<Admission, 'operation' | 'object' | 'old' | 'dryRun'>
   & Partial<Pick<Admission, 'kind' | 'name' | 'options'>>;
 
-export function admission(writing: Writing, given: Given): Admission {
+export function admission<T extends Given>(writing: Writing, given: T): Admission & Pick<T, 'object'> {
   const { route } = writing, { group, version, kind } = route.resource;
   return {
     writing, kind: { group, version, kind }, warnings: [], audit: new Map(),

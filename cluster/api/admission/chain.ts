@@ -28,16 +28,18 @@ const plugins: readonly Plugin[] = [
   { name: 'ValidatingAdmissionPolicy', validate: validatingPolicies },
 ];
 
-/** The write with what the plug-ins made of its object, or the refusal of one of them. */
-export function mutate(write: Admission): Admission | Problem {
+/** A write as the plug-ins would have it. */
+export interface Admitted { readonly write: Admission; readonly object: KubeObject }
+
+/** What the plug-ins make of the object that is written, or the refusal of one of them. */
+export function mutate(write: Admission & { readonly object: KubeObject }): Admitted | Problem {
   let { object } = write;
-  if (object === null) return write;
   for (const plugin of plugins) {
     const next: KubeObject | Problem = plugin.mutate?.({ ...write, object }, object) ?? object;
     if (isProblem(next)) return next;
     object = next;
   }
-  return { ...write, object };
+  return { write: { ...write, object }, object };
 }
 
 /** Why the write is refused; null: it is not. */
