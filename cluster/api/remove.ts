@@ -55,7 +55,8 @@ export function deleteObject(writing: Writing): ApiResult | Problem {
   const op = deletionOf(writing, old, options), { warnings } = write;
   if (op === null) return answered(objectResponse(writing, old, 200, warnings));
   const show = (object: KubeObject): ApiResponse =>
-    op.op === 'update' ? objectResponse(writing, object, 200, warnings) : goneResponse(writing, object, warnings);
+    op.op === 'update' ? objectResponse(writing, object, 200, warnings)
+      : goneResponse(writing, object, warnings);
   if (options.dryRun) return answered(show(op.op === 'update' ? op.object : old));
   return {
     type: 'command', ops: [op],

@@ -7,6 +7,7 @@ import { get } from '../state/query.ts';
 import { ownersAfter, sentOwners, withOwners } from './apply/owners.ts';
 import { applyOptions, isApply } from './apply/request.ts';
 import { applyScale, scaledBy } from './apply/scale.ts';
+import { admission, validate } from './admission/chain.ts';
 import { isObject, parseBody } from './body.ts';
 import type { Json, JsonObject } from './body.ts';
 import { conform } from './decode.ts';
@@ -66,10 +67,12 @@ export function scale(writing: Writing): ApiResult | Problem {
   const scaled = resource.scale?.withReplicas(old, wanted);
   if (scaled === undefined) return methodNotAllowed();
   const object = scaledBy(writing, old, withGeneration(scaled, old, resource), asked);
-  if (asked.dryRun) return answered(scaleResponse(writing, object));
+  const warnings = scaleWarnings(writing, old, object, asked.dryRun);
+  if (isProblem(warnings)) return warnings;
+  if (asked.dryRun) return answered(scaleResponse(writing, object, warnings));
   // A patch carries on the revision that it was applied to; only a PUT names one of its own.
   const stated = request.method === 'PUT' && known !== '';
-  return updateCommand(writing, old, object, stated, (stored) => scaleResponse(writing, stored));
+  return updateCommand(writing, old, object, stated, (stored) => scaleResponse(writing, stored, warnings));
 }
 
 function scaleByApply(writing: Writing, old: KubeObject | null): ApiResult | Problem {
@@ -87,8 +90,24 @@ function scaleByApply(writing: Writing, old: KubeObject | null): ApiResult | Pro
   const scaled = resource.scale?.withReplicas(old, wanted);
   if (scaled === undefined) return methodNotAllowed();
   const object = found.owned(withGeneration(scaled, old, resource));
-  const show = (one: KubeObject): ApiResponse => scaleResponse(writing, one, found.warnings);
+  const warnings = scaleWarnings(writing, old, object, asked.dryRun);
+  if (isProblem(warnings)) return warnings;
+  const told = [...found.warnings, ...warnings];
+  const show = (one: KubeObject): ApiResponse => scaleResponse(writing, one, told);
   return asked.dryRun ? answered(show(object)) : updateCommand(writing, old, object, known !== '', show);
+}
+
+/** Admission sees the Scale, not what is scaled. */
+function scaleWarnings(
+  writing: Writing, old: KubeObject, object: KubeObject, dryRun: boolean,
+): readonly string[] | Problem {
+  const { resource } = writing.route;
+  const scaleIn = (one: KubeObject): KubeObject => scaleOf(resource, one) as unknown as KubeObject;
+  const kind = { group: 'autoscaling', version: 'v1', kind: 'Scale' };
+  const write = admission(writing, {
+    operation: 'UPDATE', object: scaleIn(object), old: scaleIn(old), dryRun, kind,
+  });
+  return validate(write) ?? write.warnings;
 }
 
 function replicasOf({ spec }: JsonObject, name: string): number | Problem {
@@ -140,9 +159,14 @@ export function bind(writing: Writing): ApiResult | Problem {
   if (pod === null) return notFound({ group: '', resource: 'pods' }, name);
   const wrong = bindingProblem(pod, binding.metadata);
   if (wrong !== null) return wrong;
+  const object = bound(pod, node, writing.context.nowWallMs);
+  const refused = validate(admission(writing, {
+    operation: 'CREATE', object: binding.object, old: null, dryRun: asked.dryRun, name,
+    kind: { group: '', version: 'v1', kind: 'Binding' },
+  }));
+  if (refused !== null) return refused;
   const done = respond(201, JSON.stringify({ ...success({ name, kind: 'pods' }), code: 201 }), form);
   if (asked.dryRun) return answered(done);
-  const object = bound(pod, node, writing.context.nowWallMs);
   return {
     type: 'command', ops: [{ op: 'update', key, object, expect: expectSame(pod) }],
     pending: {
@@ -159,6 +183,7 @@ interface BindingRequest {
   readonly name: string;
   readonly node: string;
   readonly metadata: Partial<ObjectMeta>;
+  readonly object: KubeObject;
 }
 
 function bindingOf({ request, route }: Writing): BindingRequest | Problem {
@@ -177,7 +202,8 @@ function bindingOf({ request, route }: Writing): BindingRequest | Problem {
   const causes = resource.validate(decoded.value as unknown as KubeObject, null);
   if (causes.length > 0) return invalid(resource, name, causes);
   const { target } = decoded.value, node = isObject(target) ? target['name'] : '';
-  return { name, node: typeof node === 'string' ? node : '', metadata };
+  const object = decoded.value as unknown as KubeObject;
+  return { name, node: typeof node === 'string' ? node : '', metadata, object };
 }
 
 function bindingProblem(pod: Pod, { uid = '', resourceVersion = '' }: Partial<ObjectMeta>): Problem | null {

@@ -7,7 +7,7 @@
 import type { JsonObject } from '../body.ts';
 import { problem } from '../status.ts';
 import type { Problem } from '../status.ts';
-import type { KubeObject } from '../types.ts';
+import type { KubeObject, StatusCause } from '../types.ts';
 import type { Writing } from '../write.ts';
 
 export type Operation = 'CREATE' | 'UPDATE' | 'DELETE' | 'CONNECT';
@@ -72,6 +72,7 @@ export function denied(
   const named = name === '' ? object?.metadata.generateName ?? 'Unknown' : name;
   return problem(code, reason, `${about} "${named}" is forbidden: ${why}`, {
     name: named, ...group === '' ? {} : { group }, kind: resource,
-    ...causes.length === 0 ? {} : { causes: causes.map(({ message }) => ({ reason: '', message })) },
+    // A cause of a policy has no reason of its own.
+    ...causes.length === 0 ? {} : { causes: causes.map(({ message }) => ({ message }) as StatusCause) },
   });
 }

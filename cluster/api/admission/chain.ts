@@ -11,6 +11,7 @@ import { isProblem } from '../status.ts';
 import type { Problem } from '../status.ts';
 import type { KubeObject } from '../types.ts';
 import type { Admission } from './attributes.ts';
+import { mutatingPolicies } from './mutating.ts';
 import { validatingPolicies } from './validating.ts';
 
 export { admission } from './attributes.ts';
@@ -25,6 +26,7 @@ interface Plugin {
 }
 
 const plugins: readonly Plugin[] = [
+  { name: 'MutatingAdmissionPolicy', mutate: mutatingPolicies },
   { name: 'ValidatingAdmissionPolicy', validate: validatingPolicies },
 ];
 

@@ -4,13 +4,15 @@
 // Source of facts: k8s.io/apiserver pkg/admission/plugin/cel (variables, types of request and namespace,
 // composition of `variables`, messages, cost).
 // What always holds: an expression that does not compile fails where it is evaluated, by the policy's
-// failurePolicy; variables are evaluated at most once per policy, binding and parameter, when first asked for.
+// failurePolicy; variables are evaluated at most once per policy, binding and parameter, when first asked
+// for.
 
 import { authorize } from '../access/authorize.ts';
 import { compileAs, evaluate, Fault } from '../cel/compile.ts';
 import type { Program } from '../cel/compile.ts';
 import type { Environment } from '../cel/check.ts';
-import { authorizer, authorizerType, resourceAuthorizer, resourceCheckType } from '../cel/library/authorizer.ts';
+import { authorizer, authorizerType, resourceAuthorizer,
+  resourceCheckType } from '../cel/library/authorizer.ts';
 import type { Ask } from '../cel/library/authorizer.ts';
 import { kubernetesFunctions } from '../cel/library/kubernetes.ts';
 import { Meter } from '../cel/meter.ts';
@@ -121,7 +123,8 @@ class Variables extends Lazy {
     const value = typeof compiled === 'string'
       ? new Fault(`composited variable "${name}" fails to compile: ${compiled}`)
       : evaluate(compiled, this.#bindings, meter);
-    const found = isFault(value) ? new Fault(`composited variable "${name}" fails to evaluate: ${value.message}`)
+    const found = isFault(value)
+      ? new Fault(`composited variable "${name}" fails to evaluate: ${value.message}`)
       : value;
     this.#known.set(name, found);
     return found;
@@ -151,11 +154,13 @@ function requestOf(write: Admission): Value {
   const { name: username, groups, uid = '', extra = {} } = request.user;
   return fromJson({
     kind, resource: about, requestKind: kind, requestResource: about,
-    ...route.subresource === '' ? {} : { subResource: route.subresource, requestSubResource: route.subresource },
+    ...route.subresource === '' ? {}
+      : { subResource: route.subresource, requestSubResource: route.subresource },
     ...write.name === '' ? {} : { name: write.name },
     ...route.namespace === '' ? {} : { namespace: route.namespace },
     operation, dryRun, options,
-    userInfo: { username, groups, ...uid === '' ? {} : { uid }, ...Object.keys(extra).length === 0 ? {} : { extra } },
+    userInfo: { username, groups, ...uid === '' ? {} : { uid }, ...Object.keys(extra).length === 0 ? {}
+      : { extra } },
   });
 }
 
@@ -216,7 +221,10 @@ export function evaluated(
   return isFault(value) ? new Fault(`expression '${expression}' resulted in error: ${value.message}`) : value;
 }
 
-/** What a string value is taken as a message; empty for anything else, and for what is too long for one line. */
+/**
+ * What a string value is taken as a message; empty for anything else, and for what is too long for
+ * one line.
+ */
 export function messageOf(value: Value | Fault | 'out of budget' | undefined): string {
   if (typeof value !== 'string' || value === 'out of budget') return '';
   const message = value.trim();

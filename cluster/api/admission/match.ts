@@ -40,7 +40,8 @@ export function matches(write: Admission, wanted: MatchResources | undefined): b
   if (!objectMatches(write, wanted.objectSelector)) return false;
   const alike = matchPolicy !== 'Exact';
   if (excludeResourceRules.some((rule) => ruleMatches(write, rule, alike))) return false;
-  if (resourceRules.length > 0 && !resourceRules.some((rule) => ruleMatches(write, rule, alike))) return false;
+  if (resourceRules.length > 0
+    && !resourceRules.some((rule) => ruleMatches(write, rule, alike))) return false;
   return inNamespace;
 }
 
@@ -60,7 +61,8 @@ function namespaceMatches(write: Admission, selector: LabelSelector | undefined)
 
 function objectMatches({ object, old }: Admission, selector: LabelSelector | undefined): boolean {
   if (selector === undefined || isEmpty(selector)) return true;
-  const fits = (one: KubeObject | null): boolean => one !== null && matchesSelector(selector, one.metadata.labels);
+  const fits = (one: KubeObject | null): boolean =>
+    one !== null && matchesSelector(selector, one.metadata.labels);
   return fits(object) || fits(old);
 }
 

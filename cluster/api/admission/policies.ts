@@ -73,7 +73,10 @@ export interface Matched<Spec extends PolicySpec> {
   readonly bindings: readonly Binding[];
 }
 
-/** The policies that have a binding and match; a problem where the namespace to be written to is not there. */
+/**
+ * The policies that have a binding and match; a problem where the namespace to be written to is not
+ * there.
+ */
 export function* matchingPolicies<Spec extends PolicySpec>(
   write: Admission, of: ResourceName, bindingsOf: ResourceName,
 ): Generator<Matched<Spec> | Problem> {
@@ -109,7 +112,8 @@ function boundBy(bindings: readonly Binding[]): ReadonlyMap<string, readonly Bin
 
 /** The namespace that is written to, for `namespaceObject`; null without one, and for a Namespace itself. */
 export function namespaceWritten({ writing: { state, route } }: Admission): Namespace | null | Problem {
-  if (route.namespace === '' || (route.resource.kind === 'Namespace' && route.resource.group === '')) return null;
+  if (route.namespace === ''
+    || (route.resource.kind === 'Namespace' && route.resource.group === '')) return null;
   const found = get<Namespace>(state, objectKey(resources.namespaces, '', route.namespace));
   return found ?? notFound({ group: '', resource: 'namespaces' }, route.namespace);
 }
@@ -140,7 +144,8 @@ export function paramsOf(
     ? 'no params found for policy binding with `Deny` parameterNotFoundAction' : found;
 }
 
-const nameOf = (of: string, plural: string): ResourceName => resourceName(`${of === '' ? 'core' : of}/${plural}`);
+const nameOf = (of: string, plural: string): ResourceName =>
+  resourceName(`${of === '' ? 'core' : of}/${plural}`);
 
 function foundParams(
   state: State, of: ResourceName, namespace: string, { name = '', selector }: ParamRef,

@@ -15,7 +15,8 @@ import type { Problem } from '../status.ts';
 import type { KubeObject, Namespace } from '../types.ts';
 import { denied } from './attributes.ts';
 import type { Admission } from './attributes.ts';
-import { bindingsOf, compileVariables, environmentOf, evaluated, messageOf, outOfBudget } from './expressions.ts';
+import { bindingsOf, compileVariables, environmentOf, evaluated, messageOf,
+  outOfBudget } from './expressions.ts';
 import type { Budget, Compiled, Variable } from './expressions.ts';
 import {
   conditionsHold, matchingPolicies, namespaceWritten, paramsOf, policyResources,
@@ -42,7 +43,8 @@ export type ValidatingPolicy = Policy<ValidatingSpec>;
 interface CompiledPolicy {
   readonly variables: readonly Variable[];
   readonly conditions: readonly Condition[];
-  readonly validations: readonly (Validation & { readonly compiled: Compiled; readonly says: Compiled | null })[];
+  readonly validations: readonly (
+    Validation & { readonly compiled: Compiled; readonly says: Compiled | null })[];
   readonly annotations: readonly (AuditAnnotation & { readonly compiled: Compiled })[];
 }
 
@@ -99,7 +101,8 @@ export function validatingPolicies(write: Admission): Problem | null {
 }
 
 function problemOf(write: Admission, policy: KubeObject, binding: KubeObject, denial: Denial): Problem {
-  const message = `ValidatingAdmissionPolicy '${policy.metadata.name}' with binding '${binding.metadata.name}' `
+  const message =
+    `ValidatingAdmissionPolicy '${policy.metadata.name}' with binding '${binding.metadata.name}' `
     + `denied request: ${denial.message}`;
   return denied(write, message, codeOf(denial.reason), denial.reason, [{ message }]);
 }
@@ -209,8 +212,8 @@ function annotate(
       const text = value.trim().slice(0, limits.auditAnnotationLengthMax), others = notes.get(key) ?? [];
       if (text !== '' && !others.includes(text)) notes.set(key, [...others, text]);
     } else if (value !== null) {
-      wrong ??= `valueExpression '${valueExpression}' resulted in unsupported return type: ${typeName(value)}. `
-        + 'Return type must be either string or null.';
+      wrong ??= `valueExpression '${valueExpression}' resulted in unsupported return type: `
+        + `${typeName(value)}. Return type must be either string or null.`;
     }
   }
   return wrong;

@@ -2,6 +2,7 @@
 // `cluster/api/admission`; here is what may be stored.
 // Source: Kubernetes, pkg/apis/admissionregistration/validation and v1 defaults, printValidatingWebhook.
 
+import { expressionCauses } from '../admission/policyvalidate.ts';
 import type { Column, Resource } from '../resource.ts';
 import type { KubeObject, LabelSelector } from '../types.ts';
 import { validateMatchConditions, validateMatchResources, validateWebhook } from './admissionvalidate.ts';
@@ -91,6 +92,7 @@ const policyRules: readonly Rule[] = [
     if (isMissing(expression)) required(errors, `${path}.expression`, 'expression is not specified');
   }),
   unique('spec.variables', 'name'),
+  (errors, policy) => void errors.push(...expressionCauses(policy)),
 ];
 
 function validateParamKind(errors: Errors, value: unknown, path: string): void {
