@@ -61,7 +61,7 @@ function freePort(): Promise<number> {
 
 interface Call {
   readonly method?: string; readonly path?: string; readonly body?: Buffer;
-  readonly user?: KeyPair | null; readonly headers?: Record<string, string>;
+  readonly user?: KeyPair | null; readonly headers?: Record<string, string | string[]>;
 }
 interface Heard { readonly status: number; readonly body: string; readonly length: string }
 
@@ -181,6 +181,24 @@ async function expiredCertificate(ca: KeyPair): Promise<KeyPair> {
 }
 
 // ── what ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+test('whom a client acts as comes through whole, header by header, on either protocol', async (world) => {
+  const headers = {
+    'Impersonate-User': 'jane', 'Impersonate-Group': ['dev', 'a, b'],
+    'Impersonate-Extra-Acme.com%2fkey': ['x', 'y'], 'X-Other': 'not for the API',
+  };
+  const client = session(world);
+  await http1(world, { headers });
+  await http2(client, { headers });
+  client.close();
+  const [first, second] = requests(world);
+  const expected = {
+    'impersonate-user': 'jane', 'impersonate-group': 'dev\na, b', 'impersonate-extra-acme.com%2fkey': 'x\ny',
+  };
+  assert.equal(first?.headers, expected);
+  assert.equal(second?.headers, expected);
+  assert.is(first?.sourceIP, '127.0.0.1');
+});
 
 test('HEAD gets the headers alone, and the connection goes on', async (world) => {
   const client = session(world);

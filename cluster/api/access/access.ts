@@ -6,7 +6,7 @@ import type { Query } from '../query.ts';
 import type { ApiRequest, UserInfo } from '../request.ts';
 import { isProblem } from '../status.ts';
 import type { Problem } from '../status.ts';
-import { attributesOf } from './attributes.ts';
+import { attributesOf, isOfResource } from './attributes.ts';
 import type { Attributes } from './attributes.ts';
 import { authorize, mastersGroup } from './authorize.ts';
 import type { Decision } from './authorize.ts';
@@ -35,6 +35,22 @@ export function permitted(request: ApiRequest, query: Query, state: State): ApiR
   const asked = acting === null ? request : { ...request, user: acting }, { user } = asked;
   // What may do everything need not be looked at.
   if (user.groups.includes(mastersGroup)) return asked;
-  const attributes = attributesOf(request, query), decision = authorize(attributes, user, state);
-  return decision.allowed ? asked : forbid(attributes, user, decision.reason);
+  for (const attributes of needed(attributesOf(request, query))) {
+    const { allowed, reason } = authorize(attributes, user, state);
+    if (!allowed) return forbid(attributes, user, reason);
+  }
+  return asked;
+}
+
+const streams = ['attach', 'exec', 'portforward'];
+
+/**
+ * What must be allowed. A WebSocket is opened with GET, yet whoever may look at a pod may not therefore run
+ * something in it: `create` is asked for, too. Source: AuthorizePodWebsocketUpgradeCreatePermission, 1.35.
+ */
+function needed(attributes: Attributes): readonly Attributes[] {
+  if (!isOfResource(attributes) || attributes.verb !== 'get') return [attributes];
+  const { group, resource, subresource } = attributes;
+  const opens = group === '' && resource === 'pods' && streams.includes(subresource);
+  return opens ? [attributes, { ...attributes, verb: 'create' }] : [attributes];
 }
