@@ -96,8 +96,8 @@ on('acting as somebody else, and reconciling roles from a file', async (cluster)
   assert.match(await admin.kubectlOk('auth', 'whoami', '--as=joe', '--as-group=dev', '--as-group=a, b',
     '--as-uid=7'), /Groups +\[dev a, b system:authenticated\]/);
   const refused = await asJane(admin, 'get', 'pods', '--as=root');
-  assert.match(refused.stderr, 'users "root" is forbidden: User "jane" cannot impersonate resource "users" in '
-    + 'API group "" at the cluster scope');
+  assert.match(refused.stderr, 'users "root" is forbidden: User "jane" cannot impersonate resource "users" '
+    + 'in API group "" at the cluster scope');
   const path = join(cluster.dir, 'roles.yaml');
   writeFileSync(path, `apiVersion: rbac.authorization.k8s.io/v1
 kind: ClusterRole
