@@ -14,6 +14,7 @@ import { definitionController } from './controllers/definition.ts';
 import { deploymentController } from './controllers/deployment.ts';
 import { endpointSliceController } from './controllers/endpointslice.ts';
 import { eventController } from './controllers/event-ttl.ts';
+import { defaultFlowsController } from './controllers/flows.ts';
 import { garbageController } from './controllers/garbage.ts';
 import { namespaceController } from './controllers/namespace.ts';
 import { replicaSetController } from './controllers/replicaset.ts';
@@ -40,6 +41,7 @@ export interface LeaderActors {
 const definitions: readonly ControllerDefinition[] = [
   bootstrapController,
   defaultRolesController,
+  defaultFlowsController,
   aggregationController,
   namespaceController,
   definitionController,

@@ -18,8 +18,8 @@ import { uuid } from './core.ts';
 import type { Core } from './core.ts';
 
 export interface Auditing {
-  /** A request has come, and it is known who it is by. */
-  received(request: ApiRequest): void;
+  /** A request has come, and it is known who it is by. Gives the headers that say under what it is found. */
+  received(request: ApiRequest): Readonly<Record<string, string>>;
   /** It is about to be decided by the state as it is now. */
   judged(request: ApiRequest): void;
   /** A stream of its answer begins. */
@@ -28,8 +28,10 @@ export interface Auditing {
   completed(id: RequestId, response: ApiResponse | null): void;
 }
 
+const noHeaders: Readonly<Record<string, string>> = {};
+
 const silent: Auditing = {
-  received: () => undefined, judged: () => undefined, started: () => undefined, completed: () => undefined,
+  received: () => noHeaders, judged: () => undefined, started: () => undefined, completed: () => undefined,
 };
 
 const noQuery: Query = new Map();
@@ -48,13 +50,14 @@ export function createAuditing(core: Core): Auditing {
     received(request) {
       const attributes = attributesOf(request, queryOf(request));
       const scope = auditScope(policy, attributes, request.user);
-      if (scope.level === 'None') return;
+      if (scope.level === 'None') return noHeaders;
       const trail: AuditTrail = {
         id: request.headers['audit-id'] ?? uuid(core.random), request, attributes, scope,
         receivedMs: core.ports.clock.wallMs(), acting: null, decision: null,
       };
       trails.set(request.id, trail);
       write(trail, 'RequestReceived', null);
+      return { 'audit-id': trail.id };
     },
     judged(request) {
       const trail = trails.get(request.id);

@@ -1,18 +1,22 @@
 // No client starves the others: requests take seats while they are under way, and where there are not enough
-// seats, each goes to the user that holds the fewest.
+// seats, each goes to the priority level that holds the fewest for its shares, and in it to the flow that
+// holds the fewest. FlowSchemas say what is a flow: as a rule one user.
 //
 // Reads and writes have seats of their own, for writes may wait long where no quorum is. A list takes more
 // seats than what touches one object. However many seats are free, only some are given out before other
 // clients have been listened to again (a turn): what is answered at once would otherwise never wait. What
 // can't be seated waits, so many per user and so long; beyond it the answer is 429.
-// What always holds: a request starts once or is refused once; `system:masters` and the pages of health never
-// wait; a user that has less under way than another is served before it.
+// What always holds: a request starts once or is refused once; `system:masters`, the pages of health and what
+// FlowSchemas exempt never wait; of two flows of a level the one with less under way is served first.
 // Source: Kubernetes, "API Priority and Fairness"; seats and bounds after its defaults. Max-min fairness in
-// place of its shuffle-sharded queues: users are told apart exactly, for one peer knows them all.
+// place of its shuffle-sharded queues, for one peer knows all flows; free seats are anybody's, so nothing
+// need be lent, and the numbers of queues mean nothing.
 
 import { attributesOf, isOfResource } from '../../cluster/api/access/attributes.ts';
 import type { Attributes } from '../../cluster/api/access/attributes.ts';
 import { mastersGroup } from '../../cluster/api/access/authorize.ts';
+import { flowOf } from '../../cluster/api/access/flows.ts';
+import type { Flow as Classified, FlowSchema } from '../../cluster/api/access/flows.ts';
 import { parseQuery } from '../../cluster/api/query.ts';
 import type { Query } from '../../cluster/api/query.ts';
 import type { ApiRequest } from '../../cluster/api/request.ts';
@@ -25,16 +29,48 @@ import type { State } from '../../cluster/state/state.ts';
 import type { Core } from './core.ts';
 
 export interface Fairness {
-  /** Starts the request at once, later, or never: then it calls `refuse`. */
-  enter(request: ApiRequest, start: () => void, refuse: () => void): void;
+  /** Starts the request at once, later, or never: then it calls `refuse`. `placed`: as of `place`. */
+  enter(request: ApiRequest, placed: Placed, start: () => void, refuse: () => void): void;
   /** It is answered, its stream has begun, or its client went away. Of no meaning for one that is not in. */
   leave(id: RequestId): void;
   /** Requests that wait for a seat. */
   waiting(): number;
 }
 
+/** What a request is about, and to which flow it belongs. */
+export interface Placed { readonly attributes: Attributes; readonly flow: Classified }
+
+export function place(request: ApiRequest, state: State): Placed {
+  const attributes = attributesOf(request, queryOf(request));
+  return { attributes, flow: flowOf(attributes, request.user, state) };
+}
+
+const headers = new WeakMap<FlowSchema, Readonly<Record<string, string>>>();
+const noHeaders: Readonly<Record<string, string>> = {};
+
+/** By which a client may find out how it was placed. */
+export function headersOf({ flow: { schema, level } }: Placed): Readonly<Record<string, string>> {
+  if (schema === null || level === null) return noHeaders;
+  const known = headers.get(schema), levelUid = level.metadata.uid;
+  if (known !== undefined && known['x-kubernetes-pf-prioritylevel-uid'] === levelUid) return known;
+  const made = {
+    'x-kubernetes-pf-flowschema-uid': schema.metadata.uid, 'x-kubernetes-pf-prioritylevel-uid': levelUid,
+  };
+  headers.set(schema, made);
+  return made;
+}
+
+interface Level {
+  readonly name: string;
+  shares: number;
+  seats: number;
+  /** Flows of it that are remembered. */
+  flows: number;
+}
+
 interface Flow {
-  readonly user: string;
+  readonly key: string;
+  readonly level: Level;
   /** In the order in which they came. */
   waiting: Waiting[];
   seats: number;
@@ -56,6 +92,7 @@ interface Pool {
   readonly name: string;
   readonly seatsMax: number;
   readonly flows: Map<string, Flow>;
+  readonly levels: Map<string, Level>;
   seats: number;
   waiting: number;
   /** Seats given out in this turn. */
@@ -64,7 +101,7 @@ interface Pool {
 }
 
 function createPool(name: string, seatsMax: number): Pool {
-  return { name, seatsMax, flows: new Map(), seats: 0, waiting: 0, turn: 0, servings: 0 };
+  return { name, seatsMax, flows: new Map(), levels: new Map(), seats: 0, waiting: 0, turn: 0, servings: 0 };
 }
 
 export function createFairness(core: Core): Fairness {
@@ -72,21 +109,18 @@ export function createFairness(core: Core): Fairness {
   /** Those that are in, but for the exempt. */
   const seated = new Map<RequestId, Waiting>(), queued = new Map<RequestId, Waiting>();
 
-  function enter(request: ApiRequest, start: () => void, refuse: () => void): void {
-    if (request.user.groups.includes(mastersGroup)) return start();
-    const attributes = attributesOf(request, queryOf(request));
-    if (isHealth(attributes)) return start();
+  function enter(request: ApiRequest, placed: Placed, start: () => void, refuse: () => void): void {
+    const { attributes } = placed, { spec } = placed.flow.level ?? {};
+    if (request.user.groups.includes(mastersGroup) || isHealth(attributes)) return start();
+    if (spec?.type === 'Exempt') return start();
     const pool = request.method === 'GET' || request.method === 'HEAD' ? reads : writes;
     const seats = Math.min(seatsOf(attributes, core.state), limits.turnSeatsMax);
-    const { user: { name } } = request;
-    let flow = pool.flows.get(name);
-    if (flow === undefined) {
-      pool.flows.set(name, flow = { user: name, waiting: [], seats: 0, servedAt: pool.servings });
-    }
+    const flow = flowIn(pool, placed.flow);
     const deadlineMs = core.now() + limits.seatWaitMsMax;
     const one: Waiting = { id: request.id, pool, flow, seats, deadlineMs, start, refuse };
     if (pool.waiting === 0 && hasSeats(pool, seats)) return seat(one);
-    const full = flow.waiting.length >= limits.waitingPerUserMax
+    const full = spec?.limited?.limitResponse?.type === 'Reject'
+      || flow.waiting.length >= limits.waitingPerUserMax
       || (pool.waiting >= limits.waitingMax && flow.waiting.length > 0);
     if (full) {
       forget(flow, pool);
@@ -108,6 +142,7 @@ export function createFairness(core: Core): Fairness {
     pool.seats += seats;
     pool.turn += seats;
     flow.seats += seats;
+    flow.level.seats += seats;
     flow.servedAt = pool.servings += 1;
     // What was given out in this turn is forgotten in the next, whether anybody waits or not.
     if (pool.turn === seats) nextTurn(pool);
@@ -140,6 +175,7 @@ export function createFairness(core: Core): Fairness {
       seated.delete(id);
       pool.seats -= seats;
       flow.seats -= seats;
+      flow.level.seats -= seats;
       forget(flow, pool);
       if (pool.waiting > 0) nextTurn(pool);
     } else if (waiting !== undefined) {
@@ -166,22 +202,53 @@ export function createFairness(core: Core): Fairness {
   return { enter, leave, waiting: () => queued.size };
 }
 
-/** Users that ask for nothing are not remembered. */
-function forget(flow: Flow, pool: Pool): void {
-  if (flow.seats === 0 && flow.waiting.length === 0) pool.flows.delete(flow.user);
+/** Kubernetes' `catch-all` has as many. */
+const sharesOfOthers = 5;
+
+function flowIn(pool: Pool, { schema, level, distinguisher }: Classified): Flow {
+  const name = level?.metadata.name ?? 'catch-all';
+  const key = `${name}/${schema?.metadata.name ?? ''}/${distinguisher}`;
+  // No less than one, or what has no share would wait for ever.
+  const shares = Math.max(1, level?.spec.limited?.nominalConcurrencyShares ?? sharesOfOthers);
+  const known = pool.flows.get(key);
+  if (known !== undefined) {
+    known.level.shares = shares;
+    return known;
+  }
+  let of = pool.levels.get(name);
+  if (of === undefined) pool.levels.set(name, of = { name, shares, seats: 0, flows: 0 });
+  of.flows += 1;
+  const flow = { key, level: of, waiting: [], seats: 0, servedAt: pool.servings };
+  pool.flows.set(key, flow);
+  return flow;
 }
 
-/** Of the users that wait, the one with the fewest seats; of equals the one that was served longest ago. */
+/** What asks for nothing is not remembered. */
+function forget(flow: Flow, pool: Pool): void {
+  if (flow.seats > 0 || flow.waiting.length > 0) return;
+  pool.flows.delete(flow.key);
+  flow.level.flows -= 1;
+  if (flow.level.flows === 0) pool.levels.delete(flow.level.name);
+}
+
+/**
+ * Of the flows that wait: of the level with the fewest seats for its shares the one with the fewest seats; of
+ * equals the one that was served longest ago.
+ */
 function neediest(pool: Pool): Flow | null {
   let found: Flow | null = null;
   if (pool.waiting === 0) return null;
   for (const flow of pool.flows.values()) {
     if (flow.waiting.length === 0) continue;
-    const better = found === null || flow.seats < found.seats
-      || (flow.seats === found.seats && flow.servedAt < found.servedAt);
-    if (better) found = flow;
+    if (found === null || needier(flow, found)) found = flow;
   }
   return found;
+}
+
+function needier(a: Flow, b: Flow): boolean {
+  const byLevel = a.level.seats * b.level.shares - b.level.seats * a.level.shares;
+  if (byLevel !== 0) return byLevel < 0;
+  return a.seats === b.seats ? a.servedAt < b.servedAt : a.seats < b.seats;
 }
 
 const isHealth = (attributes: Attributes): boolean =>

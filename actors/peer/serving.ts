@@ -27,7 +27,7 @@ import { createAuditing } from './auditing.ts';
 import type { Commands } from './commands.ts';
 import { uuid } from './core.ts';
 import type { Core } from './core.ts';
-import { createFairness } from './fairness.ts';
+import { createFairness, headersOf, place } from './fairness.ts';
 import type { Flows } from './flows.ts';
 import type { LogStreams } from './streams.ts';
 import type { ReadResult, Reads } from './reads.ts';
@@ -53,7 +53,8 @@ export interface ServingParts {
 }
 
 export function createServing(core: Core, parts: ServingParts): Serving {
-  const live = new Set<RequestId>();
+  /** By request, the headers that say how it was placed. */
+  const live = new Map<RequestId, Readonly<Record<string, string>>>();
   const auditing = createAuditing(core), fairness = createFairness(core);
 
   function request(incoming: ApiRequest): void {
@@ -62,7 +63,7 @@ export function createServing(core: Core, parts: ServingParts): Serving {
         'this peer serves as many requests as it can; please try again later'));
       return;
     }
-    live.add(incoming.id);
+    live.set(incoming.id, {});
     atDoor(incoming);
   }
 
@@ -94,8 +95,9 @@ export function createServing(core: Core, parts: ServingParts): Serving {
 
   /** Its sender is known: it is seated, sooner or later. */
   function enter(incoming: ApiRequest): void {
-    auditing.received(incoming);
-    fairness.enter(incoming, () => begin(incoming), () => respond(incoming.id, tooMany()));
+    const found = auditing.received(incoming), placed = place(incoming, core.state);
+    live.set(incoming.id, { ...headersOf(placed), ...found });
+    fairness.enter(incoming, placed, () => begin(incoming), () => respond(incoming.id, tooMany()));
   }
 
   function begin(incoming: ApiRequest): void {
@@ -142,7 +144,7 @@ export function createServing(core: Core, parts: ServingParts): Serving {
       case 'command': return propose(incoming, result.ops, result.pending, attempt);
       case 'watch':
         streams(incoming.id);
-        if (!parts.watches.open(incoming.id, result.watch)) {
+        if (!parts.watches.open(incoming.id, result.watch, live.get(incoming.id))) {
           respond(incoming.id, failure(429, 'TooManyRequests', 'too many watches on this peer; try another'));
         }
         return;
@@ -199,10 +201,12 @@ export function createServing(core: Core, parts: ServingParts): Serving {
   }
 
   function respond(id: RequestId, response: ApiResponse): void {
-    if (!live.delete(id)) return;
+    const placed = live.get(id);
+    if (placed === undefined) return;
+    live.delete(id);
     fairness.leave(id);
     auditing.completed(id, response);
-    core.ports.clients.respond(id, response);
+    core.ports.clients.respond(id, { ...response, headers: { ...response.headers, ...placed } });
   }
 
   function gone(id: RequestId): void {

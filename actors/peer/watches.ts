@@ -13,8 +13,8 @@ import type { Core } from './core.ts';
 interface Open { readonly id: RequestId; readonly watch: WatchRequest; outgoing: string }
 
 export interface Watches {
-  /** False: there are too many. */
-  open(id: RequestId, watch: WatchRequest): boolean;
+  /** False: there are too many. `headers`: besides those of the watch. */
+  open(id: RequestId, watch: WatchRequest, headers?: Readonly<Record<string, string>>): boolean;
   close(id: RequestId): void;
   applied(changes: readonly Change[]): void;
   /** The state was replaced: nobody can tell which changes were skipped. */
@@ -28,10 +28,10 @@ export function createWatches(core: Core, ended: (id: RequestId) => void): Watch
   const byResource = new Map<string, Set<Open>>();
   const unsent = new Set<Open>();
 
-  function start(id: RequestId, watch: WatchRequest): boolean {
+  function start(id: RequestId, watch: WatchRequest, headers: WatchRequest['headers'] = {}): boolean {
     if (open.size >= limits.watchesMax) return false;
     const entry: Open = { id, watch, outgoing: watch.initial.join('') };
-    core.ports.clients.open(id, 200, watch.headers);
+    core.ports.clients.open(id, 200, { ...watch.headers, ...headers });
     const missed = changesSince(core.state, watch.from, watch.prefix);
     if (missed === 'expired') {
       core.ports.clients.chunk(id, expiredLine(watch.from));

@@ -6,15 +6,18 @@
 //     ----
 //     403 Forbidden: pods is forbidden: …
 //
-// Between requests: `bootstrap` lets the leader's controllers of roles work until nothing is left to do,
-// `rules NAME` shows the rules of a ClusterRole, `forget KEY` takes an object away, `policy` sets the audit
-// policy by its input; from then on the lines of the audit log are shown under each answer.
+// Between requests: `bootstrap` lets the leader's controllers of roles and flows work until nothing is left
+// to do, `rules NAME` shows the rules of a ClusterRole, `flow GET /path` the flow that a request belongs to,
+// `forget KEY` takes an object away, `policy` sets the audit policy by its input; from then on the lines of
+// the audit log are shown under each answer.
 
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { parse, stringify } from 'yaml';
 import { readAuditPolicy } from '../../cluster/api/access/auditpolicy.ts';
+import { attributesOf } from '../../cluster/api/access/attributes.ts';
 import { authorize } from '../../cluster/api/access/authorize.ts';
+import { flowOf } from '../../cluster/api/access/flows.ts';
 import { newborn, resources } from '../../cluster/api/objects.ts';
 import type { ApiRequest, ApiResponse, UserInfo } from '../../cluster/api/request.ts';
 import type { KubeObject, Role } from '../../cluster/api/types.ts';
@@ -23,6 +26,7 @@ import type { ObjectKey } from '../../cluster/ids.ts';
 import { get, list } from '../../cluster/state/query.ts';
 import type { Op } from '../../cluster/state/types.ts';
 import type { ControllerDefinition } from '../../actors/controllers/controller.ts';
+import { defaultFlowsController } from '../../actors/controllers/flows.ts';
 import { aggregationController, defaultRolesController } from '../../actors/controllers/roles.ts';
 import { createAuditing } from '../../actors/peer/auditing.ts';
 import type { Auditing } from '../../actors/peer/auditing.ts';
@@ -53,13 +57,18 @@ function bootstrap(world: ApiWorld): string {
   };
   const count = { create: 0, update: 0, delete: 0 };
   const round = ({ allKeys, reconcile }: ControllerDefinition): number => {
-    const ops = allKeys(world.state()).flatMap((key) =>
-      reconcile(world.state(), key, context).steps.flatMap((step) => step.ops));
-    for (const { op } of ops) count[op] += 1;
-    if (ops.length > 0) assert.ok(world.write(ops).outcome.ok, 'the controllers are not refused');
-    return ops.length;
+    let written = 0;
+    for (const key of allKeys(world.state())) {
+      for (const { ops } of reconcile(world.state(), key, context).steps) {
+        for (const { op } of ops) count[op] += 1;
+        written += ops.length;
+        assert.ok(world.write(ops).outcome.ok, 'the controllers are not refused');
+      }
+    }
+    return written;
   };
-  for (let rounds = 0; round(defaultRolesController) + round(aggregationController) > 0; rounds++) {
+  const controllers = [defaultRolesController, aggregationController, defaultFlowsController];
+  for (let rounds = 0; controllers.map(round).some((written) => written > 0); rounds++) {
     assert.ok(rounds < 10, 'the controllers come to rest');
   }
   return `created ${count.create}, updated ${count.update}, deleted ${count.delete}`;
@@ -77,6 +86,11 @@ function session(): (command: TranscriptCommand) => string {
         return user === undefined ? 'the administrator' : `${user.name}, in ${user.groups.join(' ')}`;
       case 'bootstrap': return bootstrap(world);
       case 'policy': return audit.policy(parse(command.input));
+      case 'flow': {
+        const attributes = attributesOf({ method: first, path: rest[0] ?? '' }, new Map());
+        const { schema, level, distinguisher } = flowOf(attributes, user ?? administrator, world.state());
+        return `${schema?.metadata.name} of ${level?.metadata.name}, ${JSON.stringify(distinguisher)}`;
+      }
       case 'rules': {
         const role = get<Role>(world.state(), objectKey(resources.clusterRoles, '', first));
         return (role?.rules ?? []).map((rule) => JSON.stringify(rule)).join('\n') || 'none';

@@ -2,9 +2,10 @@
 
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { createFairness } from '../../actors/peer/fairness.ts';
-import type { Fairness } from '../../actors/peer/fairness.ts';
+import { createFairness, place } from '../../actors/peer/fairness.ts';
+import type { Fairness, Placed } from '../../actors/peer/fairness.ts';
 import type { Core } from '../../actors/peer/core.ts';
+import type { PriorityLevel } from '../../cluster/api/access/flows.ts';
 import type { ApiRequest } from '../../cluster/api/request.ts';
 import { requestId } from '../../cluster/ids.ts';
 import { limits } from '../../cluster/limits.ts';
@@ -17,7 +18,7 @@ interface Hall {
   readonly log: string[];
   /** Who is seated, and has not left. */
   readonly seated: Set<string>;
-  ask(user: string, name: string, more?: Partial<ApiRequest>): void;
+  ask(user: string, name: string, more?: Partial<ApiRequest>, flow?: Partial<Placed['flow']>): void;
   leave(name: string): void;
   pass(ms: number): void;
 }
@@ -25,19 +26,21 @@ interface Hall {
 function createHall(): Hall {
   const armed = new Map<string, { readonly atMs: number; readonly work: () => void }>();
   let nowMs = 0;
+  const state = createState();
   const core = {
-    now: () => nowMs, state: createState(),
+    now: () => nowMs, state,
     arm: (key: string, ms: number, work: () => void) => { armed.set(key, { atMs: nowMs + ms, work }); },
   } as unknown as Core;
   const fairness = createFairness(core), log: string[] = [], seated = new Set<string>();
   return {
     fairness, log, seated,
-    ask(user, name, more = {}) {
+    ask(user, name, more = {}, flow = {}) {
       const request: ApiRequest = {
         id: requestId(name), method: 'GET', path: '/api/v1/namespaces/a/pods/b', query: '', headers: {},
         body: null, user: { name: user, groups: ['system:authenticated'] }, ...more,
       };
-      fairness.enter(request, () => {
+      const placed = place(request, state);
+      fairness.enter(request, { ...placed, flow: { ...placed.flow, ...flow } }, () => {
         log.push(`+${name}`);
         seated.add(name);
       }, () => { log.push(`-${name}`); });
@@ -117,6 +120,26 @@ test('writes that hang keep no read waiting, and the administrator waits for nob
   assert.is(hall.log.at(-1), '+probe');
   hall.leave('root');
   hall.leave('never-seen');
+});
+
+test('levels get seats by their shares, and what a schema exempts or refuses does not wait', () => {
+  const hall = createHall(), flow = (level: PriorityLevel['spec'], name: string): Partial<Placed['flow']> => ({
+    level: { metadata: { name } as never, apiVersion: '', kind: '', spec: level },
+  });
+  const limited = (shares: number, type = 'Queue'): PriorityLevel['spec'] =>
+    ({ type: 'Limited', limited: { nominalConcurrencyShares: shares, limitResponse: { type } } });
+  for (let n = 0; n < 400; n++) {
+    hall.ask('small', `small-${n}`, {}, flow(limited(20), 'small'));
+    hall.ask('large', `large-${n}`, {}, flow(limited(100), 'large'));
+  }
+  for (let turns = 0; turns < 20; turns++) hall.pass(1);
+  const count = (user: string): number => [...hall.seated].filter((name) => name.startsWith(user)).length;
+  assert.is(hall.seated.size, limits.readSeatsMax, 'all seats are taken');
+  assert.ok(Math.abs(count('large') - 5 * count('small')) < 40, `${count('large')} and ${count('small')}`);
+  hall.ask('probe', 'exempt', {}, flow({ type: 'Exempt' }, 'exempt'));
+  assert.is(hall.log.at(-1), '+exempt');
+  hall.ask('rest', 'refused', {}, flow(limited(5, 'Reject'), 'rest'));
+  assert.is(hall.log.at(-1), '-refused');
 });
 
 test('nobody waits for ever, and who went away is not served', () => {

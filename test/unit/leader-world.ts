@@ -2,6 +2,10 @@
 // event, and a pretend kubelet that does what it is told. Everything that is written is told in one line.
 
 import { parseAllDocuments } from 'yaml';
+import { defaultLevels, defaultSchemas } from '../../cluster/api/access/flowdefaults.ts';
+import {
+  defaultClusterRoleBindings, defaultClusterRoles, defaultRoleBindings, defaultRoles,
+} from '../../cluster/api/access/roles.ts';
 import { keyOf, newborn, resources, updateOp } from '../../cluster/api/objects.ts';
 import { resourceByKind, resourceTable } from '../../cluster/api/resources/index.ts';
 import type { Resource } from '../../cluster/api/resource.ts';
@@ -59,7 +63,12 @@ export function createWorld(): World {
   const state = createState();
   const queue: Waiting[] = [], gossip = new Map<PeerId, { status: Liveness; beat: Beat | null }>();
   const listeners: ((changes: readonly Change[]) => void)[] = [], refusals: SubmitOutcome[] = [];
-  let now = 0, sequence = 0, lastIndex = 0, term: Term = asTerm(1), uids = 0, commands = 0, submitted = 0;
+  let now = 0, sequence = 0, lastIndex = 0, term: Term = asTerm(1), commands = 0, submitted = 0;
+  // The roles and flows that every cluster has come first; the objects of a test count from one.
+  let uids = -[
+    ...defaultClusterRoles, ...defaultClusterRoleBindings, ...defaultRoles, ...defaultRoleBindings,
+    ...defaultSchemas, ...defaultLevels,
+  ].length;
   let routes: readonly Route[] | null = null, leader: LeaderActors | null = null, written: Change[] = [];
   const random = createRandom(1);
 
