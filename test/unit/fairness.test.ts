@@ -123,9 +123,9 @@ test('writes that hang keep no read waiting, and the administrator waits for nob
 });
 
 test('levels get seats by their shares, and what a schema exempts or refuses does not wait', () => {
-  const hall = createHall(), flow = (level: PriorityLevel['spec'], name: string): Partial<Placed['flow']> => ({
-    level: { metadata: { name } as never, apiVersion: '', kind: '', spec: level },
-  });
+  const hall = createHall();
+  const flow = (spec: PriorityLevel['spec'], name: string): Partial<Placed['flow']> =>
+    ({ level: { metadata: { name } as never, apiVersion: '', kind: '', spec } });
   const limited = (shares: number, type = 'Queue'): PriorityLevel['spec'] =>
     ({ type: 'Limited', limited: { nominalConcurrencyShares: shares, limitResponse: { type } } });
   for (let n = 0; n < 400; n++) {
