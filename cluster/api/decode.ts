@@ -136,7 +136,8 @@ function zeroOf(schema: Schema): Json {
     case 'list': return [];
     case 'boolean': return false;
     case 'integer': case 'number': case 'int-or-string': return 0;
-    case 'any': return null;
+    // A time that is zero is shown as null.
+    case 'any': case 'time': return null;
     default: return '';
   }
 }
