@@ -83,6 +83,10 @@ users('what the server is and has', async ({ run, namespace }) => {
   assert.match(await run('api-versions'), /^apps\/v1$/m);
   assert.match(await run('explain', 'deployment.spec.replicas'), /FIELD: replicas <integer>/);
   assert.match(await run('explain', 'pods'), /KIND: +Pod\nVERSION: +v1/);
+  const containers = await run('explain', 'pod.spec.containers');
+  assert.match(containers, /FIELD: containers <\[\]Container>\s+DESCRIPTION:\s+List of containers belonging/);
+  assert.match(containers, /imagePullPolicy\t<string>\n +enum: Always, IfNotPresent, Never\n +Image pull/);
+  assert.match(await run('explain', 'deployment', '--recursive'), /template\t<PodTemplateSpec> -required-/);
   assert.match(await run('cluster-info'), /control plane.* is running at/);
   assert.match(await run('create', 'namespace', namespace), /namespace\/through-peer-\d created/);
 });
