@@ -21,7 +21,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   actors: ['cluster', 'actors'],
   runtime: ['cluster', 'actors', 'runtime'],
   sim: ['cluster', 'actors', 'sim'],
-  test: ['cluster', 'actors', 'runtime', 'sim', 'test', 'bench'],
+  test: ['cluster', 'actors', 'runtime', 'sim', 'test', 'bench', 'tools'],
   bench: ['cluster', 'actors', 'runtime', 'sim', 'test', 'bench'],
   tools: ['cluster', 'tools'],
 };

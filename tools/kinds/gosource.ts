@@ -124,13 +124,14 @@ function markersOf(comment: readonly string[]): Markers {
 }
 
 function readConstants(text: string, reading: Reading): void {
-  const declared = /^(?:const)?\s+(\w+)(?:\s+([\w.]+))?\s*=\s*(?:(\w+)\()?"([^"]*)"\)?/gm;
+  const declared = /^(?:const)?[ \t]+(\w+)(?:[ \t]+([\w.]+))?[ \t]*=[ \t]*(?:(\w+)\()?"([^"]*)"\)?/gm;
   for (const [, name = '', type, cast, value = ''] of text.matchAll(declared)) {
     reading.constants.set(name, value);
     const of = type ?? cast;
     if (of !== undefined) reading.constantsOf.set(of, [...reading.constantsOf.get(of) ?? [], value]);
   }
-  for (const [, of = '', name = ''] of text.matchAll(/^\s+\w+\s*=\s*(\w+)\((?:\w+\.)?([A-Z]\w+)\)$/gm)) {
+  const converted = /^[ \t]+\w+(?:[ \t]+\w+)?[ \t]*=[ \t]*(\w+)\((?:\w+\.)?([A-Z]\w+)\)$/gm;
+  for (const [, of = '', name = ''] of text.matchAll(converted)) {
     reading.constantsOf.set(of, [...reading.constantsOf.get(of) ?? [], `=${name}`]);
   }
 }

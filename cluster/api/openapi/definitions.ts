@@ -39,13 +39,15 @@ export function definitionsOf(
 }
 
 /**
- * Makes all definitions of version 3, one a step, ahead of the first who asks: a document of all the core
- * kinds made at once would hold up everything else for longer than a heartbeat may wait.
+ * Makes all definitions, one a step, ahead of the first who asks: a document of all the core kinds made at
+ * once would hold up everything else for longer than a heartbeat may wait.
  */
 export function* makeAhead(descriptions: Descriptions): Generator<void> {
-  for (const name of definitionNames()) {
-    pieceOf(name, 3, descriptions);
-    yield;
+  for (const generation of [3, 2] as const) {
+    for (const name of definitionNames()) {
+      pieceOf(name, generation, descriptions);
+      yield;
+    }
   }
 }
 

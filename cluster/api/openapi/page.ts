@@ -97,10 +97,21 @@ const documents = new WeakMap<GroupVersion, Made>(), seconds = new WeakMap<Regis
 
 function documentText(each: GroupVersion, descriptions: Descriptions | null): string {
   return once(documents, each, descriptions, () => {
-    const head = { openapi: '3.0.0', info, paths: Object.fromEntries(pathsOf(each, 3)) };
-    const schemas = allDefinitions([each], 3, descriptions), text = JSON.stringify(head).slice(0, -1);
-    return `${text},"components":{"schemas":${schemas},"securitySchemes":${JSON.stringify(security)}}}`;
+    const head = JSON.stringify({ openapi: '3.0.0', info }).slice(0, -1), paths = pathsText(each, 3);
+    const schemas = allDefinitions([each], 3, descriptions), schemes = JSON.stringify(security);
+    return `${head},"paths":{${paths}},"components":{"schemas":${schemas},"securitySchemes":${schemes}}}`;
   });
+}
+
+const pathsMade = { 2: new WeakMap<GroupVersion, string>(), 3: new WeakMap<GroupVersion, string>() };
+
+/** The members of `paths`, as JSON. */
+function pathsText(each: GroupVersion, generation: Generation): string {
+  const made = pathsMade[generation], known = made.get(each);
+  if (known !== undefined) return known;
+  const text = JSON.stringify(Object.fromEntries(pathsOf(each, generation))).slice(1, -1);
+  made.set(each, text);
+  return text;
 }
 
 function once<K extends object>(
@@ -134,11 +145,12 @@ const index = (registry: Registry, descriptions: Descriptions | null): string =>
 function secondGeneration(registry: Registry, descriptions: Descriptions | null): string {
   const groups = registry.groupVersions();
   return once(seconds, registry, descriptions, () => {
-    const head = {
-      swagger: '2.0', info, paths: Object.fromEntries(groups.flatMap((each) => [...pathsOf(each, 2)])),
-      securityDefinitions: security, security: [{ BearerToken: [] }],
-    };
-    return `${JSON.stringify(head).slice(0, -1)},"definitions":${allDefinitions(groups, 2, descriptions)}}`;
+    const head = JSON.stringify({
+      swagger: '2.0', info, securityDefinitions: security, security: [{ BearerToken: [] }],
+    });
+    const paths = groups.map((each) => pathsText(each, 2)).filter((text) => text !== '').join(',');
+    const definitions = allDefinitions(groups, 2, descriptions);
+    return `${head.slice(0, -1)},"paths":{${paths}},"definitions":${definitions}}`;
   });
 }
 
