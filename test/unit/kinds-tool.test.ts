@@ -122,7 +122,8 @@ test('every type that a kind reaches becomes rows', () => {
     ]);
     assert.equal(rows, [
       ['Apple kind', 'spec AppleSpec 2'],
-      ['AppleSpec atomic', '... Skin 1', 'seeds [AppleSpec] 3 required always patch=merge merge=name map=name',
+      ['AppleSpec atomic', '... Skin 1',
+        'seeds [AppleSpec] 3 required always patch=merge merge=name map=name',
         'name string 4 required always', 'weight *quantity 5',
         'colour string 6 default="Red" enum=Green,Red',
         'worms {<string>} 7 required always', 'eaten *int32 9'],
