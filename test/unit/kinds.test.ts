@@ -121,7 +121,8 @@ function run(one: Lifecycle): void {
     .map((line) => (JSON.parse(line) as { type: string; object: Shown }));
   assert.ok(types.some(({ type }) => type === 'MODIFIED'), 'changes are watched');
   assert.is(types.filter(({ type }) => type === 'DELETED').length, names.length, 'each deletion is watched');
-  assert.ok(types.every(({ object: seen }) => seen['apiVersion'] === object.apiVersion), 'in its own version');
+  assert.ok(types.every(({ object: seen }) => seen['apiVersion'] === object.apiVersion),
+    'in its own version');
 }
 
 function change(one: Lifecycle, { ask }: Client, own: string): void {
