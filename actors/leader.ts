@@ -12,6 +12,8 @@ import { createController } from './controllers/controller.ts';
 import type { ControllerDefinition } from './controllers/controller.ts';
 import { definitionController } from './controllers/definition.ts';
 import { deploymentController } from './controllers/deployment.ts';
+import { endpointsController } from './controllers/endpoints.ts';
+import { endpointsMirrorController } from './controllers/endpoints-mirror.ts';
 import { endpointSliceController } from './controllers/endpointslice.ts';
 import { eventController } from './controllers/event-ttl.ts';
 import { defaultFlowsController } from './controllers/flows.ts';
@@ -52,6 +54,8 @@ const definitions: readonly ControllerDefinition[] = [
   deploymentController,
   replicaSetController,
   endpointSliceController,
+  endpointsController,
+  endpointsMirrorController,
   evictionController,
   podCollectionController,
   garbageController,

@@ -370,6 +370,9 @@ export const limits = {
   /** Bytes handed to a stream in one call; the rest waits in the queue, where it can be counted. */
   streamWriteBytesMax: 256 * 1024,
 
+  /** Addresses in one Endpoints object, as in Kubernetes; further ones are in slices only. */
+  addressesPerEndpointsMax: 1_000,
+
   // ── tokens ───────────────────────────────────────────────────────────────────────────────────────────
   /** Keys that tokens are verified with: rotated more often than that, the oldest tokens are void. */
   tokenKeysMax: 5,
