@@ -1,5 +1,6 @@
 // Endpoints as they were before EndpointSlice, for whoever still reads them: one object a Service, made of
-// the Service's slices. Source: Kubernetes, pkg/controller/endpoint; apiserver's kubernetesservice controller.
+// the Service's slices. Source: Kubernetes, pkg/controller/endpoint; apiserver's
+// kubernetesservice controller.
 //
 // What always holds: a Service whose endpoints somebody else writes (it has no selector) is left alone, but
 // for `default/kubernetes`, behind which stand the peers; Endpoints go with their Service.
