@@ -24,6 +24,8 @@ export interface ObjectSchema {
   readonly fields: Readonly<Record<string, Schema>>;
   /** What fields are that `fields` does not name; without it there are none such. Custom kinds only. */
   readonly others?: Schema;
+  /** Names that `others` does not speak of. */
+  readonly except?: readonly string[];
   readonly required?: readonly string[];
   /** Lists and maps that are shown even when they are empty; others count as not there then. */
   readonly kept?: readonly string[];

@@ -42,7 +42,8 @@ function partOf(
   if (isStatus) return pick(schema, (name) => name === 'status');
   if (subresource !== '' && subresource !== 'scale') return pick(schema, (name) => name === 'spec');
   const hidden = ['apiVersion', 'kind', ...subresources.includes('status') ? ['status'] : []];
-  return pick(schema, (name) => !hidden.includes(name));
+  const part = pick(schema, (name) => !hidden.includes(name));
+  return schema.others === undefined ? part : { ...part, others: schema.others, except: hidden };
 }
 
 function pick(schema: ObjectSchema, keeps: (name: string) => boolean): ObjectSchema {
@@ -51,7 +52,11 @@ function pick(schema: ObjectSchema, keeps: (name: string) => boolean): ObjectSch
     const owned = Object.entries(field.fields).filter(([each]) => ownedMetadata.includes(each));
     return [name, { ...field, fields: Object.fromEntries(owned) }] as const;
   });
-  return { ...schema, fields: Object.fromEntries(fields) };
+  const { others, ...rest } = schema;
+  // What the part is made of may be a field that no schema names.
+  const unnamed = others === undefined || !keeps('status') || Object.hasOwn(schema.fields, 'status') ? {}
+    : { status: others };
+  return { ...rest, fields: { ...unnamed, ...Object.fromEntries(fields) } };
 }
 
 // ── what is always there ─────────────────────────────────────────────────────────────────────────────────
@@ -155,7 +160,11 @@ export function itemsByElement(list: readonly Json[], schema: ListSchema): Map<s
 /** The schema of a field; null for one that it does not have. */
 export function fieldSchema(schema: Schema, name: string): Schema | null {
   switch (schema.type) {
-    case 'object': return Object.hasOwn(schema.fields, name) ? schema.fields[name] ?? null : null;
+    case 'object': {
+      const { fields, others = null, except = [] } = schema;
+      if (Object.hasOwn(fields, name)) return fields[name] ?? null;
+      return except.includes(name) ? null : others;
+    }
     case 'map': return schema.of;
     case 'any': return schema;
     default: return null;

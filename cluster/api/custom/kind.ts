@@ -13,7 +13,7 @@ import { schemaOf } from '../kinds/schema.ts';
 import type { Resource } from '../resource.ts';
 import { nameColumn, text } from '../resources/columns.ts';
 import { allVerbs, withStatus } from '../resources/kind.ts';
-import { isProblem } from '../status.ts';
+import { badRequest, isProblem } from '../status.ts';
 import type { Problem } from '../status.ts';
 import { rfc3339 } from '../time.ts';
 import type { Condition, KubeObject } from '../types.ts';
@@ -96,6 +96,12 @@ function inSchema(value: Json, path: string, reading: Reading): Json {
 function choice(value: Json, path: string, reading: Reading): Json {
   const isFlag = path.endsWith('.additionalProperties') && typeof value === 'boolean';
   if (isFlag || Array.isArray(value)) return value;
+  if (!isObject(value)) {
+    reading.problem ??= badRequest('CustomResourceDefinition in version "v1" cannot be handled as a '
+      + `CustomResourceDefinition: json: cannot unmarshal ${JSON.stringify(value)} into ${path} of type `
+      + 'v1.JSONSchemaProps');
+    return value;
+  }
   const read = conform({ value, duplicates: [] }, schemaProps, 'CustomResourceDefinition', 'v1');
   if (isProblem(read)) {
     reading.problem ??= read;

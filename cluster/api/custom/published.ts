@@ -44,17 +44,10 @@ function definitionOf(version: CustomVersion, generation: Generation): JsonObjec
 
 const propertiesOf = ({ properties }: JsonObject): JsonObject => isObject(properties) ? properties : {};
 
+/** What they are for, the page of the document says. */
 function metaProperties(generation: Generation): JsonObject {
-  const reference = { $ref: `${prefix(generation)}${meta}` };
-  const metadata = generation === 2 ? reference : { allOf: [reference] };
-  const kinds = 'https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md';
-  return {
-    apiVersion: {
-      type: 'string', description: `The version of the schema of this object. More: ${kinds}#resources`,
-    },
-    kind: { type: 'string', description: `The kind of this object. More: ${kinds}#types-kinds` },
-    metadata: { ...metadata, description: "Standard object's metadata." },
-  };
+  const text = { type: 'string' };
+  return { apiVersion: text, kind: text, metadata: { $ref: `${prefix(generation)}${meta}` } };
 }
 
 function shownSchema(schema: JsonSchema, generation: Generation): JsonObject {

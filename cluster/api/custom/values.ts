@@ -180,9 +180,9 @@ function checkNumber(value: number, schema: JsonSchema, path: string, result: Re
   if (schema.type === 'integer' && format === 'int32' && (value < -(2 ** 31) || value >= 2 ** 31)) {
     combined(result, `Checked value must be of type integer with format int32 in ${path}`);
   }
-  // Bounds of whole numbers are read as whole numbers.
+  // Bounds of whole numbers are read as whole numbers, as Kubernetes does.
   const bound = (limit: number): number => Number.isInteger(value) ? Math.trunc(limit) : limit;
-  if (multipleOf !== undefined && !isMultiple(value, bound(multipleOf))) {
+  if (multipleOf !== undefined && !isMultiple(value, multipleOf)) {
     invalidValue(result, path, value, `should be a multiple of ${goNumber(multipleOf)}`);
   }
   if (minimum !== undefined) {

@@ -1,15 +1,19 @@
 // What OpenAPI publishes of kinds that no table has: a definition that their registry brings along, and the
 // list that goes with it.
 
+import type { Descriptions } from '../request.ts';
 import type { Resource } from '../resource.ts';
+import { beside } from './definitions.ts';
 import type { Document, Generation } from './definitions.ts';
 
 /** Definitions by name; none for a kind of the tables. */
 export function customDefinitions(
   { published, verbs, group, version, kind, listKind = `${kind}List` }: Resource, generation: Generation,
+  descriptions: Descriptions | null,
 ): readonly (readonly [string, Document])[] {
   if (published === undefined) return [];
-  const { name, definition } = published, own = [name, definition(generation)] as const;
+  const { name, definition } = published;
+  const own = [name, withWords(definition(generation), generation, descriptions)] as const;
   if (!verbs.includes('list')) return [own];
   const refer = (to: string): string => `#/${generation === 2 ? 'definitions' : 'components/schemas'}/${to}`;
   const text = { type: 'string' };
@@ -21,4 +25,18 @@ export function customDefinitions(
     },
     'x-kubernetes-group-version-kind': [{ group, version, kind: listKind }],
   }]];
+}
+
+/** The fields that every object has are described as those of any other kind. */
+function withWords(
+  definition: Document, generation: Generation, descriptions: Descriptions | null,
+): Document {
+  const { properties } = definition, words = descriptions?.of('io.k8s.api.core.v1.ConfigMap')?.fields ?? {};
+  if (typeof properties !== 'object' || properties === null) return definition;
+  const described = Object.entries(properties as Record<string, Document>).map(([name, shape]) => {
+    const isMeta = name === 'apiVersion' || name === 'kind' || name === 'metadata';
+    const description = isMeta ? words[name] ?? '' : '';
+    return [name, beside(shape, description === '' ? {} : { description }, generation)] as const;
+  });
+  return { ...definition, properties: Object.fromEntries(described) };
 }

@@ -115,7 +115,7 @@ function whole(name: string, making: Making): Document {
 const text: Document = { type: 'string' };
 
 /** Version 3.0 ignores what stands beside a `$ref`, so that the reference is wrapped, as Kubernetes does. */
-function beside(shape: Document, more: Document, generation: Generation): Document {
+export function beside(shape: Document, more: Document, generation: Generation): Document {
   if (Object.keys(more).length === 0) return shape;
   const { $ref: reference, ...rest } = shape;
   if (reference === undefined || generation === 2) return { ...shape, ...more };

@@ -81,7 +81,7 @@ function hashOf(each: GroupVersion, descriptions: Descriptions | null): string {
   tablesDigest ||= digest(rowsText());
   const kinds = each.kinds.map((resource) => {
     const { kind, resource: plural, namespaced, verbs, subresources } = resource;
-    return [kind, plural, namespaced, verbs, subresources, customDefinitions(resource, 3)];
+    return [kind, plural, namespaced, verbs, subresources, customDefinitions(resource, 3, descriptions)];
   });
   const made = JSON.stringify([info, tablesDigest, edition, each.group, each.version, kinds]);
   const hash = digest(made);
@@ -128,7 +128,7 @@ function allDefinitions(
   groups: readonly GroupVersion[], generation: Generation, descriptions: Descriptions | null,
 ): string {
   const custom = groups.flatMap(({ kinds }) => kinds.flatMap((resource) =>
-    customDefinitions(resource, generation)));
+    customDefinitions(resource, generation, descriptions)));
   const own = new Map(custom.map(([name, definition]) => [name, JSON.stringify(definition)]));
   const names = groups.flatMap(namesOfPaths).filter((name) => !own.has(name));
   const built = definitionsOf([...new Set(names)], generation, descriptions);
