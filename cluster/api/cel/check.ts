@@ -35,13 +35,16 @@ export interface Checked {
   readonly typeValues: ReadonlyMap<Expr, string>;
   /** Selections that are a variable's name with dots in it: `authorizer.requestResource`. */
   readonly dotted: ReadonlyMap<Expr, string>;
+  /** The variables of the environment that are spoken of. */
+  readonly used: ReadonlySet<string>;
   readonly errors: readonly CelError[];
 }
 
 export function check(expr: Expr, environment: Environment): Checked {
   const checker = new Checker(environment);
-  const type = checker.unifier.settled(checker.check(expr)), { calls, typeValues, dotted, errors } = checker;
-  return { type, calls, typeValues, dotted, errors };
+  const type = checker.unifier.settled(checker.check(expr)),
+    { calls, typeValues, dotted, used, errors } = checker;
+  return { type, calls, typeValues, dotted, used, errors };
 }
 
 type Scope = ReadonlyMap<string, CelType>;
@@ -52,6 +55,7 @@ class Checker {
   readonly calls = new Map<Expr, Resolved>();
   readonly typeValues = new Map<Expr, string>();
   readonly dotted = new Map<Expr, string>();
+  readonly used = new Set<string>();
   readonly #environment: Environment;
   #scopes: readonly Scope[] = [];
   #mixed = false;
@@ -93,7 +97,9 @@ class Checker {
       const found = scope.get(name);
       if (found !== undefined) return found;
     }
-    return this.#environment.variables.get(name) ?? null;
+    const found = this.#environment.variables.get(name);
+    if (found !== undefined) this.used.add(name);
+    return found ?? null;
   }
 
   #undeclared(at: number, name: string): CelType {

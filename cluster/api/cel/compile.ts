@@ -27,6 +27,8 @@ export interface Program {
   readonly expression: string;
   /** What it evaluates to, as far as can be told. */
   readonly type: CelType;
+  /** The variables that it speaks of. */
+  readonly used: ReadonlySet<string>;
   readonly step: Step;
 }
 
@@ -35,7 +37,7 @@ export function compile(expression: string, environment: Environment): Program |
   if ('errors' in parsed) return parsed.errors;
   const checked = check(parsed.expr, environment);
   if (checked.errors.length > 0) return checked.errors.slice(0, limits.celErrorsMax);
-  return { expression, type: checked.type, step: plan(parsed.expr, checked) };
+  return { expression, type: checked.type, used: checked.used, step: plan(parsed.expr, checked) };
 }
 
 export const isProgram = (compiled: Program | readonly CelError[]): compiled is Program => 'step' in compiled;

@@ -8,6 +8,7 @@
 import { sameContent } from '../../canonical.ts';
 import { limits } from '../../limits.ts';
 import type { Json } from '../body.ts';
+import { ruleCauses } from '../cel/rules.ts';
 import { forbidden, invalid, notSupported, required } from '../resources/validate.ts';
 import type { Errors } from '../resources/validate.ts';
 import { metaFields } from './definition.ts';
@@ -19,10 +20,19 @@ import { keyed } from './structural.ts';
 import { valueCauses } from './values.ts';
 
 /** Why no default may be given here; null where one may. */
-interface Inside { readonly noDefault: string | null; readonly inMeta: boolean }
+interface Inside {
+  readonly noDefault: string | null;
+  readonly inMeta: boolean;
+  /** Where old and new parts can't be told to be the same; empty: nowhere around here. */
+  readonly uncorrelatable: string;
+  /** What is wrong with expressions, told after what is wrong with schemas. */
+  readonly expressions: Errors;
+}
 
 export function schemaErrors(errors: Errors, schema: JsonSchema, path: string): void {
-  visit(errors, schema, path, { noDefault: null, inMeta: false }, true);
+  const expressions: Errors = [];
+  visit(errors, schema, path, { noDefault: null, inMeta: false, uncorrelatable: '', expressions }, true);
+  errors.push(...expressions);
 }
 
 function visit(errors: Errors, schema: JsonSchema, path: string, inside: Inside, isRoot: boolean): void {
@@ -42,27 +52,31 @@ function visit(errors: Errors, schema: JsonSchema, path: string, inside: Inside,
     if (typeof additionalProperties === 'object') visit(errors, additionalProperties, at, here, false);
   }
   const isObject = isRoot || schema['x-kubernetes-embedded-resource'] === true;
+  const apart = schema['x-kubernetes-map-type'] === 'atomic' ? path : inside.uncorrelatable;
   for (const name of Object.keys(properties).sort()) {
     const property = properties[name];
     if (property === undefined) continue;
     const isMeta = isObject && metaFields.includes(name);
     const noDefault = isMeta && isRoot ? `in top-level ${name}` : inside.noDefault;
     visit(errors, property, keyed(path, 'properties', name),
-      { noDefault, inMeta: inside.inMeta || isMeta }, false);
+      { ...inside, noDefault, inMeta: inside.inMeta || isMeta, uncorrelatable: apart }, false);
   }
   if (not !== undefined) visit(errors, not, `${path}.not`, inside, false);
   for (const [at, one] of allOf.entries()) visit(errors, one, `${path}.allOf[${at}]`, inside, false);
   for (const [at, one] of oneOf.entries()) visit(errors, one, `${path}.oneOf[${at}]`, inside, false);
   for (const [at, one] of anyOf.entries()) visit(errors, one, `${path}.anyOf[${at}]`, inside, false);
-  if (items !== undefined && !Array.isArray(items)) visit(errors, items, `${path}.items`, inside, false);
+  if (items !== undefined && !Array.isArray(items)) {
+    const byKeys = schema['x-kubernetes-list-type'] === 'map';
+    visit(errors, items, `${path}.items`, byKeys ? inside : { ...inside, uncorrelatable: path }, false);
+  }
   extensions(errors, schema, path);
   const rules = schema['x-kubernetes-validations'] ?? [];
-  // What would not be checked must not look as if it were.
-  if (rules.length > 0) {
-    forbidden(errors, `${path}.x-kubernetes-validations`, 'rules in CEL are not supported by Shoal yet');
-  }
   for (const [at, rule] of rules.entries()) {
     ruleErrors(errors, rule, `${path}.x-kubernetes-validations[${at}]`);
+  }
+  // What is said of expressions helps nobody while the schema itself is wrong.
+  if (errors.length === 0 && rules.length > 0) {
+    inside.expressions.push(...ruleCauses(schema, path, isObject, inside.uncorrelatable));
   }
 }
 

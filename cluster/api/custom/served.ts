@@ -7,6 +7,7 @@
 // Source: apiextensions-apiserver pkg/apiserver (customresource_handler.go), pkg/registry/customresource
 // (strategy.go, status_strategy.go, validator.go).
 
+import { checkRules } from '../cel/rules.ts';
 import { isObject } from '../body.ts';
 import type { Json, JsonObject, ParsedBody } from '../body.ts';
 import type { Conformed } from '../decode.ts';
@@ -161,6 +162,8 @@ function causesOf(
     ...scale === undefined ? [] : scaleErrorsOf(value, scale, true),
     ...embeddedCauses(value, schema),
   ];
+  // Rules are for values that the schema takes.
+  if (errors.length === 0) errors.push(...checkRules(schema, value, old === null ? undefined : before));
   // A list that held something twice before may go on doing so.
   if (old === null || listCauses(before, schema).length === 0) errors.push(...listCauses(value, schema));
   return errors;
@@ -171,6 +174,7 @@ function statusCauses(object: KubeObject, old: KubeObject, { schema, scale }: Ru
   const of = schema.properties?.['status'], errors: Errors = [];
   if (status !== undefined && of !== undefined) {
     errors.push(...valueCauses(status, of, before === undefined ? null : { value: before }, 'status'));
+    if (errors.length === 0) errors.push(...checkRules(of, status, before, 'status'));
   }
   if (scale !== undefined) errors.push(...scaleErrorsOf(object as unknown as Json, scale, false));
   if (of === undefined || status === undefined) return errors;
