@@ -241,12 +241,14 @@ function outcome(
         + shown);
     }
     note(why.startsWith('no such overload')
-      ? `'${why}': call arguments did not match a supported operator, function or macro signature for rule: ${shown}`
+      ? `'${why}': call arguments did not match a supported operator, function or macro signature for rule: `
+        + shown
       : `${why} evaluating rule: ${shown}`);
     return null;
   }
   if (result === true) return null;
-  const said = says === null ? null : evaluate(says, bindings, meter);
+  const saying = new Meter(), said = says === null ? null : evaluate(says, bindings, saying);
+  to.budget.left -= saying.cost;
   const message = typeof said === 'string' ? said.trim() : '';
   const bytes = new TextEncoder().encode(message).length;
   if (message !== '' && !/[\n\r]/.test(message) && bytes <= limits.celMessageBytesMax) return message;
