@@ -143,6 +143,8 @@ export const limits = {
   patchOperationsMax: 10_000,
   /** Bytes of a fieldManager, and managers of updates that an object tells apart: as in Kubernetes. */
   fieldManagerBytesMax: 128,
+  /** Path elements whose one form is remembered. */
+  elementsKnownMax: 4_096,
   updateManagersMax: 10,
   warningsMax: 20,
   /** Characters of one warning: a header must stay small. */

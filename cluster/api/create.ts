@@ -6,7 +6,7 @@ import { get } from '../state/query.ts';
 import { escalation } from './access/escalate.ts';
 import { signerProblem } from './access/signers.ts';
 import { admission, mutate, validate } from './admission/chain.ts';
-import { ownersAfter, sentOwners, withOwners } from './apply/owners.ts';
+import { ownedBy, ownersAfter, sentOwners } from './apply/owners.ts';
 import type { Owning } from './apply/owners.ts';
 import { parseBody } from './body.ts';
 import type { JsonObject } from './body.ts';
@@ -19,7 +19,7 @@ import { alreadyExists, badRequest, fromRefusal, invalid, isProblem, problemResp
 import type { Problem } from './status.ts';
 import type { KubeObject, ObjectMeta, StatusCause } from './types.ts';
 import {
-  answered, decodeStrictly, fitting, namespaceProblem, objectResponse, sizeProblem, warningsOf, writeOptions,
+  answered, decodeStrictly, fitted, namespaceProblem, objectResponse, warningsOf, writeOptions,
 } from './write.ts';
 import type { WriteOptions, Writing } from './write.ts';
 
@@ -58,8 +58,8 @@ export function createDecoded(
   if (refused !== null) return refused;
   const warnings = [...complaints, ...write.warnings];
   const key = objectKey(route.resourceName, route.namespace, name);
-  const form = fitting(storedForm(resource, object), owning.by === 'apply'), tooBig = sizeProblem(form);
-  if (tooBig !== null) return tooBig;
+  const form = fitted(storedForm(resource, object), owning.by === 'apply');
+  if (isProblem(form)) return form;
   if (asked.dryRun) {
     const closed = namespaceProblem(writing, name);
     if (closed !== null) return closed;
@@ -124,5 +124,5 @@ function newObject(writing: Writing, raw: KubeObject, owning: Owning): KubeObjec
   const counted = resource.hasGeneration ? { generation: 1 } : {};
   const counting = { ...given, metadata: { ...metadata, ...counted } };
   const born = newborn(counting, { uid: context.uid(), nowWallMs });
-  return withOwners(resource.prepareCreate(born, { user: request.user, nowWallMs }), null, owners);
+  return ownedBy(resource.prepareCreate(born, { user: request.user, nowWallMs }), owners);
 }

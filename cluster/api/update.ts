@@ -4,7 +4,7 @@
 import { escalation } from './access/escalate.ts';
 import { signerProblem } from './access/signers.ts';
 import { admission, mutate, validate } from './admission/chain.ts';
-import { ownersAfter, sentOwners, withOwners } from './apply/owners.ts';
+import { keepingTimes, ownedBy, ownersAfter, sentOwners } from './apply/owners.ts';
 import type { Owning } from './apply/owners.ts';
 import { isObject, isTooDeep, mediaType, parseBody } from './body.ts';
 import type { Json, JsonObject } from './body.ts';
@@ -21,8 +21,8 @@ import {
 import type { Problem } from './status.ts';
 import type { KubeObject, ObjectMeta, StatusCause } from './types.ts';
 import {
-  answered, currentObject, decodeAs, decodeStrictly, fitting, objectResponse, strictMessage, updateCommand,
-  warningsOf, writeOptions,
+  answered, currentObject, decodeAs, decodeStrictly, objectResponse, sizeProblem, strictMessage,
+  updateCommand, warningsOf, writeOptions,
 } from './write.ts';
 import type { WriteOptions, Writing } from './write.ts';
 
@@ -173,18 +173,20 @@ export function replaceObject(
     return conflict(resource, name,
       `Precondition failed: UID in precondition: ${uid}, UID in object meta: ${old.metadata.uid}`);
   }
-  const metadata = updatedMetadata(given, old.metadata);
+  const { managedFields: _, ...metadata } = updatedMetadata(given, old.metadata);
   const filled = resource.defaults({ ...value, metadata } as unknown as KubeObject);
   const { route, request, state, context } = writing;
   const by = { user: request.user, nowWallMs: context.nowWallMs };
   const prepareBelow = subresource === 'approval' ? resource.prepareApproval : resource.prepareStatus;
   const below = subresource !== '' && prepareBelow !== undefined, { dryRun } = asked;
   const prepared = below ? prepareBelow(filled, old, by) : resource.prepareUpdate(filled, old);
-  const owned = withOwners(prepared, old, ownersAfter(writing, old, filled, owning));
+  const owned = ownedBy(prepared, ownersAfter(writing, old, filled, owning));
   const admitted = mutate(admission(writing, { operation: 'UPDATE', object: owned, old, dryRun }));
   if (isProblem(admitted)) return admitted;
   const counted = below ? admitted.object : withGeneration(admitted.object, old, resource);
-  const object = fitting(counted, owning.by === 'apply');
+  const object = keepingTimes(counted, old);
+  const tooBig = owning.by === 'apply' ? sizeProblem(object) : null;
+  if (tooBig !== null) return tooBig;
   const writer = { route, user: request.user, state };
   const denied = escalation(writer, object, old) ?? signerProblem(writer, object, old);
   if (denied !== null) return denied;

@@ -146,6 +146,14 @@ export function sizeProblem(object: KubeObject): Problem | null {
   return new TextEncoder().encode(text).length <= objectBytesMax ? null : tooLarge(objectBytesMax);
 }
 
+/** The object, if need be without its managedFields; of an apply they are the point, and it is refused. */
+export function fitted(object: KubeObject, applies = false): KubeObject | Problem {
+  const tooBig = sizeProblem(object);
+  if (tooBig === null || applies) return tooBig ?? object;
+  const bare = withoutOwners(object);
+  return sizeProblem(bare) === null ? bare : tooBig;
+}
+
 /** Why nothing can be made in this namespace now; null where it can. For dry runs: else `apply` decides. */
 export function namespaceProblem({ state, route }: Writing, name: string): Problem | null {
   const { namespace, resource } = route;
@@ -169,8 +177,8 @@ export function updateCommand(
   show: (stored: KubeObject) => ApiResponse,
 ): ApiResult | Problem {
   const { resource, resourceName, namespace } = writing.route, { name } = old.metadata;
-  const stored = storedForm(resource, object), tooBig = sizeProblem(stored);
-  if (tooBig !== null) return tooBig;
+  const stored = fitted(storedForm(resource, object));
+  if (isProblem(stored)) return stored;
   const key = objectKey(resourceName, namespace, name);
   const op: Op = { op: 'update', key, object: stored, expect: expectSame(old) };
   return {
@@ -195,12 +203,6 @@ export function objectResponse(
   const text = form.as === 'object' ? jsonOnce(shown)
     : objectText(shown, route.resource, form, context.nowWallMs);
   return respond(status, text, form, warnings);
-}
-
-/** With what its owners take: an object that is too large only for them goes without, as in Kubernetes. */
-export function fitting(object: KubeObject, applies: boolean): KubeObject {
-  return applies || object.metadata.managedFields === undefined || sizeProblem(object) === null ? object
-    : withoutOwners(object);
 }
 
 export const answered = (response: ApiResponse): ApiResult => ({ type: 'response', response });

@@ -8,7 +8,7 @@ import { sameContent } from '../../canonical.ts';
 import { isObject } from '../body.ts';
 import type { Json, JsonObject } from '../body.ts';
 import type { ListSchema, Schema } from '../resource.ts';
-import { compareText, fieldElement } from './elements.ts';
+import { fieldElement, sortNames } from './elements.ts';
 import { inOrder, leaf, noFields, nodeOf } from './fields.ts';
 import type { Fields } from './fields.ts';
 import { alwaysThere, fieldSchema, itemsByElement, kindOf, listIn, objectIn } from './shape.ts';
@@ -38,7 +38,7 @@ function stepsIn(value: Json, schema: Schema): Step[] {
 
 function fieldSteps(value: JsonObject, schema: Schema): Step[] {
   const steps: Step[] = [];
-  for (const name of Object.keys(value).sort(compareText)) {
+  for (const name of sortNames(Object.keys(value))) {
     const field = value[name] ?? null, known = fieldSchema(schema, name);
     if (known === null) continue;
     const bare = field === null || (isObject(field) && Object.keys(field).length === 0);
@@ -108,7 +108,7 @@ function diffFields(
   for (const name of Object.keys(before)) if (!Object.hasOwn(after, name)) changed.push(name);
   const zeros = schema.type === 'object' && changed.length > 0 ? alwaysThere(schema) : null;
   const written: Step[] = [], removed: Step[] = [];
-  for (const name of changed.sort(compareText)) {
+  for (const name of sortNames(changed)) {
     const known = fieldSchema(schema, name);
     if (known === null) continue;
     const zero = zeros?.get(name);
@@ -175,7 +175,7 @@ function wholeFields(value: JsonObject, schema: Schema, zeroed: boolean): Step[]
   const names = Object.keys(value);
   for (const name of zeros?.keys() ?? []) if (!Object.hasOwn(value, name)) names.push(name);
   const steps: Step[] = [];
-  for (const name of names.sort(compareText)) {
+  for (const name of sortNames(names)) {
     const known = fieldSchema(schema, name);
     const field = own(value, name, zeros?.get(name)) ?? null;
     if (known !== null) steps.push([fieldElement(name), whole(field, known, zeroed)]);

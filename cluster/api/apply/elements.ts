@@ -6,6 +6,7 @@
 // their texts are; and texts have one order, which is that of Kubernetes' own.
 // Source: Kubernetes, "Server-Side Apply", and the FieldsV1 format of structured-merge-diff, by what it does.
 
+import { limits } from '../../limits.ts';
 import type { Json, JsonObject } from '../body.ts';
 
 export type Scalar = null | boolean | number | string;
@@ -29,8 +30,19 @@ export function goJson(value: Scalar): string {
 /** The same step in its one text; null for what a later version may know; undefined for what is malformed. */
 export function normalElement(text: string): string | null | undefined {
   if (text.charCodeAt(1) !== 0x3a) return undefined;
+  if (text.charCodeAt(0) === 0x66) return text;
+  if (known.has(text)) return known.get(text);
+  const normal = normalOf(text);
+  if (known.size >= limits.elementsKnownMax) known.clear();
+  known.set(text, normal);
+  return normal;
+}
+
+/** The same few keys and values come again and again, and reading them takes longer than all else. */
+const known = new Map<string, string | null | undefined>();
+
+function normalOf(text: string): string | null | undefined {
   switch (text.charAt(0)) {
-    case 'f': return text;
     case 'i': return /^i:-?\d{1,15}$/.test(text) ? `i:${Number(text.slice(2))}` : undefined;
     case 'v': {
       const value = parsed(text);
@@ -74,10 +86,10 @@ const ranks = 'fkvi';
 /** Fields before keys before values before places; each kind by its content, numbers as numbers. */
 export function compareElements(a: string, b: string): number {
   if (a === b) return 0;
+  if (a.charCodeAt(0) === 0x66 && b.charCodeAt(0) === 0x66) return compareText(a, b);
   const kind = a.charAt(0), other = b.charAt(0);
   if (kind !== other) return ranks.indexOf(kind) - ranks.indexOf(other);
   switch (kind) {
-    case 'f': return compareText(a, b);
     case 'i': return Number(a.slice(2)) - Number(b.slice(2));
     case 'v': return compareScalars(scalarOf(a), scalarOf(b));
     default: return compareKeys(keysOf(a) ?? [], keysOf(b) ?? []);
@@ -128,6 +140,12 @@ export function compareText(a: string, b: string): number {
     return high === otherHigh ? x - y : high ? 1 : -1;
   }
   return a.length - b.length;
+}
+
+/** Sorts the list itself, in that order. */
+export function sortNames(names: string[]): readonly string[] {
+  if (names.length < 2) return names;
+  return names.some((name) => /[\ud800-\udfff]/.test(name)) ? names.sort(compareText) : names.sort();
 }
 
 const isSurrogate = (unit: number): boolean => unit >= 0xd800 && unit <= 0xdfff;

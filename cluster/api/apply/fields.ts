@@ -198,6 +198,7 @@ function isEmptyObject(value: Json | undefined): boolean {
 
 /** In order; of two nodes of one step the union. */
 export function inOrder(steps: readonly (readonly [string, Fields])[]): (readonly [string, Fields])[] {
+  if (steps.length < 2) return [...steps];
   const sorted = [...steps].sort(([a], [b]) => compareElements(a, b));
   const merged: (readonly [string, Fields])[] = [];
   for (const [element, node] of sorted) {

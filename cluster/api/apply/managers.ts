@@ -59,8 +59,20 @@ export const withFields = ({ subresource, ...entry }: Managed, fieldsV1: Fields)
 
 /** The entries; null where they are not as they must be. */
 export function readManagers(value: readonly unknown[] | undefined): Managers | null {
+  if (value === undefined) return noManagers;
+  // One write asks for those of one object several times.
+  if (lastRead.value === value) return lastRead.managers;
+  const managers = read(value);
+  lastRead = { value, managers };
+  return managers;
+}
+
+let lastRead: { readonly value: readonly unknown[] | null; readonly managers: Managers | null } =
+  { value: null, managers: null };
+
+function read(value: readonly unknown[]): Managers | null {
   const managers = new Map<string, Managed>();
-  for (const each of value ?? []) {
+  for (const each of value) {
     const entry = readEntry(each as Json);
     if (entry === null) return null;
     managers.set(identityOf(entry), entry);

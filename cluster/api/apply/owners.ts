@@ -83,19 +83,25 @@ function agentOf(userAgent: string | undefined): string {
   return name;
 }
 
-/** The object with these owners; with those it had, where the write changes nothing else. */
-export function withOwners(object: KubeObject, old: KubeObject | null, managers: Managers): KubeObject {
-  const { managedFields: before, ...metadata } = object.metadata, known = old?.metadata.managedFields;
-  if (old !== null && known !== undefined && sameManagers(managers, readManagers(known) ?? noManagers)) {
-    const { managedFields: _, ...oldMetadata } = old.metadata;
-    if (sameJson({ ...object, metadata }, { ...old, metadata: oldMetadata })) {
-      return { ...object, metadata: { ...metadata, managedFields: known } };
-    }
-  }
-  const managedFields = writeManagers(managers);
+/** The object with these owners. */
+export function ownedBy(object: KubeObject, managers: Managers): KubeObject {
+  const { managedFields: _, ...metadata } = object.metadata, managedFields = writeManagers(managers);
   if (managedFields.length > 0) return { ...object, metadata: { ...metadata, managedFields } };
-  return before === undefined ? object : { ...object, metadata };
+  return withoutOwners(object);
 }
+
+/** With the entries that it had, where the write changes nothing but their times. */
+export function keepingTimes(object: KubeObject, old: KubeObject): KubeObject {
+  const { managedFields: now, ...metadata } = object.metadata;
+  const { managedFields: before, ...oldMetadata } = old.metadata;
+  if (now === undefined || before === undefined) return object;
+  const same = sameManagers(readManagers(now) ?? noManagers, readManagers(before) ?? noManagers)
+    && sameJson({ ...object, metadata }, { ...old, metadata: oldMetadata });
+  return same ? { ...object, metadata: { ...metadata, managedFields: before } } : object;
+}
+
+export const withOwners = (object: KubeObject, old: KubeObject, managers: Managers): KubeObject =>
+  keepingTimes(ownedBy(object, managers), old);
 
 /** The object as the sets see it. */
 export const valueOf = (object: KubeObject): JsonObject => withoutOwners(object) as unknown as JsonObject;

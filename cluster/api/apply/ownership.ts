@@ -124,7 +124,7 @@ const ownedOf = (managers: Managers): Fields =>
 
 /** Without what this applier owned before and nobody owns now. */
 function prune(merged: Json, last: Fields, ownedNow: Fields, schema: Schema): Json {
-  if (isEmpty(last)) return merged;
+  if (isEmpty(difference(last, ownedNow))) return merged;
   const owned = withNamedFields(ownedNow, schema);
   const lost = withNamedFields(last, schema);
   if (isEmpty(difference(lost, owned))) return merged;
