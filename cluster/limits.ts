@@ -145,6 +145,9 @@ export const limits = {
   fieldManagerBytesMax: 128,
   /** Path elements whose one form is remembered. */
   elementsKnownMax: 4_096,
+  /** Parts of managedFields that are shared by all objects which have them, and words of their entries. */
+  ownerNodesKept: 16_384,
+  ownerWordsKept: 1_024,
   updateManagersMax: 10,
   warningsMax: 20,
   /** Characters of one warning: a header must stay small. */

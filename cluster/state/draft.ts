@@ -13,6 +13,7 @@ import { allocate, claim, release } from './allocate.ts';
 import {
   alreadyExists, invalid, isRefused, namespaceTerminating, notFound, unexpected,
 } from './refusals.ts';
+import { withSharedOwners } from './owners.ts';
 import { sameObject } from './same.ts';
 import type { MutableState } from './state.ts';
 import type { Change, Expectation, Op, Refusal } from './types.ts';
@@ -160,7 +161,8 @@ export class Draft {
   }
 
   #stamped(object: KubeObject): KubeObject {
-    return { ...object, metadata: { ...object.metadata, resourceVersion: this.#resourceVersion } };
+    const stamped = { ...object.metadata, resourceVersion: this.#resourceVersion };
+    return withSharedOwners({ ...object, metadata: stamped });
   }
 }
 

@@ -9,6 +9,7 @@ import type { ObjectKey, PeerId, Revision, Term } from '../ids.ts';
 import type { KubeObject } from '../api/types.ts';
 import { parseCidr } from './allocate.ts';
 import { place } from './indexes.ts';
+import { withSharedOwners } from './owners.ts';
 import { everything, inTurn } from './query.ts';
 import type { Keyed } from './query.ts';
 import { createState, mutable } from './state.ts';
@@ -118,7 +119,7 @@ function readState(bytes: Uint8Array): State | { readonly refusal: string } {
       return { refusal: `not a snapshot: no object after ${state.objects.size} of them` };
     }
     if (state.objects.has(key)) return { refusal: `not a snapshot: ${key} is in it twice` };
-    place(target, key, object);
+    place(target, key, withSharedOwners(object));
   }
   if (state.objects.size === head.objects) return state;
   return { refusal: `not a whole snapshot: it holds ${state.objects.size} of ${head.objects} objects` };

@@ -116,6 +116,30 @@ users('apply, and apply again', async ({ run, elsewhere, file }) => {
   await elsewhere('wait', '--for=jsonpath={.status.readyReplicas}=3', 'deployment/web', '--timeout=30s');
 });
 
+users('apply on the server: owners, conflicts, removal', async ({ run, elsewhere, refused, file }) => {
+  const config = (data: object): object =>
+    ({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'owned' }, data });
+  const server = ['apply', '--server-side'], mine = file('mine', config({ a: '1', b: '2' }));
+  assert.is(await run(...server, '-f', mine), 'configmap/owned serverside-applied\n');
+  const version = ['get', 'configmap', 'owned', '-o', 'jsonpath={.metadata.resourceVersion}'];
+  const before = await run(...version);
+  await elsewhere(...server, '-f', mine);
+  assert.is(await run(...version), before);
+  const theirs = file('theirs', config({ a: '7', c: '3' }));
+  assert.match(await refused(...server, '--field-manager=ci', '-f', theirs),
+    /^error: Apply failed with 1 conflict: conflict with "kubectl": \.data\.a$/m);
+  await elsewhere(...server, '--field-manager=ci', '--force-conflicts', '-f', theirs);
+  const diff = ['diff', '--server-side', '--force-conflicts', '-f', mine];
+  assert.match(await run(...diff, '--field-manager=ci').catch(String), /-  a: "7"\n\+  a: "1"/);
+  await run(...server, '-f', file('less', config({})));
+  const data = ['get', 'configmap', 'owned', '-o', 'jsonpath={.data}'];
+  assert.is(await elsewhere(...data), '{"a":"7","c":"3"}');
+  const yaml = ['get', 'configmap', 'owned', '-o', 'yaml'];
+  assert.not.match(await run(...yaml), /managedFields/);
+  matches(await run(...yaml, '--show-managed-fields'), /^    manager: ci$/m, /^    operation: Apply$/m);
+  await run('delete', 'configmap', 'owned');
+});
+
 users('get, in every form', async ({ run, elsewhere }) => {
   matches(await elsewhere('get', 'deployments,replicasets,pods,services,endpointslices'),
     /^deployment\.apps\/web +3\/3 +3 +3 +\d+s$/m, /^replicaset\.apps\/web-\w+ +3 +3 +3 +\d+s$/m,

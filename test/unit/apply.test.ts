@@ -19,8 +19,10 @@ import { ownedPart } from '../../cluster/api/apply/shape.ts';
 import type { Json } from '../../cluster/api/body.ts';
 import { schemaOf } from '../../cluster/api/kinds/schema.ts';
 import type { Schema } from '../../cluster/api/resource.ts';
+import type { KubeObject } from '../../cluster/api/types.ts';
 import { createRandom } from '../../cluster/random.ts';
 import type { Random } from '../../cluster/random.ts';
+import { withSharedOwners } from '../../cluster/state/owners.ts';
 
 // ── sets against a model ─────────────────────────────────────────────────────────────────────────────────
 
@@ -246,6 +248,34 @@ test('only updates are capped, oldest first, by version', () => {
 test('an empty list, or one empty entry, asks to start again', () => {
   assert.ok(isReset([]) && isReset([{}]));
   assert.not(isReset(undefined) || isReset(null) || isReset([{}, {}]) || isReset([{ manager: 'a' }]));
+});
+
+// ── in memory ────────────────────────────────────────────────────────────────────────────────────────────
+
+test('the state keeps equal sets once, and says of them what was said', () => {
+  const object = (fieldsV1: Json): KubeObject => ({
+    apiVersion: 'v1', kind: 'ConfigMap',
+    metadata: {
+      name: 'a', uid: 'u', resourceVersion: '1', creationTimestamp: '2026-11-24T08:00:00Z',
+      managedFields: [{ manager: 'm', operation: 'Update', apiVersion: 'v1', time: 't', fieldsType: 'FieldsV1',
+        fieldsV1 }],
+    },
+  });
+  const setIn = (one: KubeObject): unknown =>
+    (one.metadata.managedFields?.[0] as { fieldsV1: unknown } | undefined)?.fieldsV1;
+  const text = '{"f:data":{".":{},"f:a":{},"f:b":{"f:c":{}}},"f:x":{"f:c":{}}}';
+  const one = withSharedOwners(object(JSON.parse(text) as Json));
+  const other = withSharedOwners(object(JSON.parse(text) as Json));
+  assert.is(JSON.stringify(one), JSON.stringify(object(JSON.parse(text) as Json)));
+  assert.ok(setIn(one) === setIn(other), 'one set for both');
+  // Names are told apart, however they are made.
+  const tricky = ['{"f:a0;3:f:b":{}}', '{"f:a":{},"f:b":{}}', '{"f:b":{},"f:a":{}}', '{"f:a":{"f:b":{}}}'];
+  for (const each of tricky) {
+    assert.is(JSON.stringify(setIn(withSharedOwners(object(JSON.parse(each) as Json)))), each);
+  }
+  for (const odd of ['text', null, 7, [1], { 'f:a': 7 }, { 'f:a': [] }] as Json[]) {
+    assert.equal(setIn(withSharedOwners(object(odd))), odd);
+  }
 });
 
 test.run();

@@ -129,7 +129,9 @@ function mergeMaps(
     } else if (directive === 'delete') gone.add(identity(item, schema));
     else given.push(item);
   }
-  const result = replaces ? [] : current.filter((item) => !gone.has(identity(item, schema)));
+  // What takes the place of the whole list is taken as it stands.
+  if (replaces) return given.map(cleaned);
+  const result = current.filter((item) => !gone.has(identity(item, schema)));
   // Several items may go by one key, such as the ports 53 of a DNS server: the first one is meant.
   const places = new Map<string, number>();
   result.forEach((item, at) => {
