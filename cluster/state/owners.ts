@@ -1,8 +1,8 @@
-// metadata.managedFields as the state keeps them. What one write owns is what thousands of others like it own:
-// the sets are kept once for all, part by part, or they would take more memory than the objects themselves.
+// metadata.managedFields as the state keeps them. What one write owns is what thousands of others like it
+// own: the sets are kept once for all, part by part, or they would take more memory than the objects.
 //
-// What always holds: what comes out says the same as what went in; nothing depends on what was seen before but
-// which parts are the same in memory.
+// What always holds: what comes out says the same as what went in; nothing depends on what was seen before
+// but which parts are the same in memory.
 
 import type { KubeObject } from '../api/types.ts';
 import { limits } from '../limits.ts';

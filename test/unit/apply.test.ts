@@ -257,8 +257,9 @@ test('the state keeps equal sets once, and says of them what was said', () => {
     apiVersion: 'v1', kind: 'ConfigMap',
     metadata: {
       name: 'a', uid: 'u', resourceVersion: '1', creationTimestamp: '2026-11-24T08:00:00Z',
-      managedFields: [{ manager: 'm', operation: 'Update', apiVersion: 'v1', time: 't', fieldsType: 'FieldsV1',
-        fieldsV1 }],
+      managedFields: [{
+        manager: 'm', operation: 'Update', apiVersion: 'v1', time: 't', fieldsType: 'FieldsV1', fieldsV1,
+      }],
     },
   });
   const setIn = (one: KubeObject): unknown =>
