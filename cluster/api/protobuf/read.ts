@@ -188,12 +188,12 @@ function readScalar(wire: WireField, scalar: Scalar): Json {
   if (wire.wire !== (isNumber ? 0 : 2)) throw new Malformed(`field ${number} has wire type ${wire.wire}`);
   switch (scalar) {
     case 'string': return textOf(bytes);
-    case 'bool': return varint !== 0n;
+    case 'bool': return varint !== 0;
     case 'int32': case 'int64': return wholeNumber(varint);
     case 'bytes': return base64Of(bytes);
     case 'quantity': return textOf(bytesOf(bytes, 1)) || '0';
     case 'int-or-string':
-      return varintOf(bytes, 1) === 0n ? wholeNumber(varintOf(bytes, 2)) : textOf(bytesOf(bytes, 3));
+      return varintOf(bytes, 1) === 0 ? wholeNumber(varintOf(bytes, 2)) : textOf(bytesOf(bytes, 3));
     case 'time': return timeOf(bytes, false);
     case 'micro-time': return timeOf(bytes, true);
     case 'any':

@@ -11,7 +11,7 @@ export interface WireField {
   readonly number: number;
   /** 0: `varint` holds the value; 2: `bytes` does. Fixed-size numbers (1, 5) come as bytes. */
   readonly wire: number;
-  readonly varint: bigint;
+  readonly varint: number;
   readonly bytes: Uint8Array;
 }
 
@@ -20,40 +20,53 @@ const nothing = new Uint8Array(0);
 export function* fieldsOf(bytes: Uint8Array): Generator<WireField> {
   const cursor = { at: 0 };
   while (cursor.at < bytes.length) {
-    const tag = Number(readVarint(bytes, cursor)), number = Math.floor(tag / 8), wire = tag % 8;
-    if (number === 0) throw new Malformed('a field has the number 0');
+    const tag = readVarint(bytes, cursor), number = Math.floor(tag / 8), wire = tag % 8;
+    if (number < 1 || number > fieldNumberMax) throw new Malformed(`a field has the number ${number}`);
     if (wire === 0) {
       yield { number, wire, varint: readVarint(bytes, cursor), bytes: nothing };
       continue;
     }
-    const length = wire === 1 ? 8 : wire === 5 ? 4 : wire === 2 ? Number(readVarint(bytes, cursor)) : -1;
+    const length = wire === 1 ? 8 : wire === 5 ? 4 : wire === 2 ? readVarint(bytes, cursor) : -1;
     if (length < 0) throw new Malformed(`field ${number} has wire type ${wire}`);
     if (length > bytes.length - cursor.at) throw new Malformed(`field ${number} goes beyond the end`);
-    yield { number, wire, varint: 0n, bytes: bytes.subarray(cursor.at, cursor.at + length) };
-    cursor.at += length;
+    const end = cursor.at + length;
+    yield { number, wire, varint: 0, bytes: length === 0 ? nothing : bytes.subarray(cursor.at, end) };
+    cursor.at = end;
   }
 }
 
 /** The numbers of a packed list. */
-export function* packed(bytes: Uint8Array): Generator<bigint> {
+export function* packed(bytes: Uint8Array): Generator<number> {
   const cursor = { at: 0 };
   while (cursor.at < bytes.length) yield readVarint(bytes, cursor);
 }
 
-function readVarint(bytes: Uint8Array, cursor: { at: number }): bigint {
-  let value = 0n;
-  for (let shift = 0n; shift < 70n; shift += 7n) {
+const fieldNumberMax = 2 ** 29 - 1;
+
+/**
+ * Seven bits a byte, the lowest first; 64 bits in two's complement. Put together as two halves: a big integer
+ * for each would take a hundred times as long, and whoever sends millions of fields shall not hold us up.
+ */
+function readVarint(bytes: Uint8Array, cursor: { at: number }): number {
+  let low = 0, high = 0;
+  for (let shift = 0; shift < 70; shift += 7) {
     const byte = bytes[cursor.at];
     if (byte === undefined) throw new Malformed('a number is cut off');
     cursor.at += 1;
-    value |= BigInt(byte & 0x7f) << shift;
-    if (byte < 0x80) return BigInt.asUintN(64, value);
+    const bits = byte & 0x7f;
+    if (shift < 28) low |= bits << shift;
+    else if (shift === 28) {
+      low |= bits << 28;
+      high |= bits >>> 4;
+    } else if (shift < 63) high |= bits << (shift - 32);
+    else high |= bits << 31;
+    if (byte < 0x80) return high * 0x1_0000_0000 + (low >>> 0);
   }
   throw new Malformed('a number is too long');
 }
 
-export function wholeNumber(varint: bigint): number {
-  const value = Number(BigInt.asIntN(64, varint));
+/** Refuses what JSON can't keep exact. */
+export function wholeNumber(value: number): number {
   if (!Number.isSafeInteger(value)) throw new Malformed('a number is too large');
   return value;
 }
@@ -65,17 +78,20 @@ export function part(bytes: Uint8Array, number: number): WireField | null {
   return found;
 }
 
-export const varintOf = (bytes: Uint8Array, number: number): bigint => part(bytes, number)?.varint ?? 0n;
+export const varintOf = (bytes: Uint8Array, number: number): number => part(bytes, number)?.varint ?? 0;
 export const bytesOf = (bytes: Uint8Array, number: number): Uint8Array =>
   part(bytes, number)?.bytes ?? nothing;
 
 /** Zero, empty, or a message of nothing but such. */
 export const isZero = (field: WireField): boolean =>
-  field.wire === 0 ? field.varint === 0n : field.bytes.every((byte) => byte === 0);
+  field.wire === 0 ? field.varint === 0 : field.bytes.every((byte) => byte === 0);
+
+const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 export function textOf(bytes: Uint8Array): string {
+  if (bytes.length === 0) return '';
   try {
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+    return decoder.decode(bytes);
   } catch {
     throw new Malformed('a text is not valid UTF-8');
   }
