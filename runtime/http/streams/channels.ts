@@ -81,20 +81,21 @@ export function channelForwardSession(
     if (number % 2 === 0) inlets[number / 2]?.take(data);
   });
   const inlets = streams.ports.map((_, flow) => createInlet(gate, (input) => hooks.input(flow, input)));
-  const open_ = new Set(streams.ports.keys());
+  const going = new Set(streams.ports.keys());
   streams.ports.forEach((port, flow) => {
     const bytes = Buffer.from([port & 0xff, port >> 8]);
     send(2 * flow, bytes);
     send(2 * flow + 1, bytes);
   });
-  setImmediate(() => streams.ports.forEach((port, flow) => hooks.opened(flow, port)));
+  // Before anything that the client says on them.
+  streams.ports.forEach((port, flow) => hooks.opened(flow, port));
   return {
     output: (flow, _name, data) => send(2 * flow, data, () => hooks.drained(flow, data.length)),
     end(flow, end) {
       const text = forwardError(end, streams.ports[flow] ?? 0, streams);
       if (text !== '') send(2 * flow + 1, Buffer.from(text));
       inlets[flow]?.close();
-      if (open_.delete(flow) && open_.size === 0) transport.end();
+      if (going.delete(flow) && going.size === 0) transport.end();
     },
     grant: (flow, bytes) => inlets[flow]?.grant(bytes),
     destroy: () => transport.destroy(),

@@ -2,7 +2,8 @@
 // address or, for what listens on the pod's own 127.0.0.1 alone, through a program in the pod's sandbox.
 //
 // What always holds: an exec whose client or whose peer went away is ended, as far as this peer may end it
-// (see `end`): the engine has no call for that.
+// (see `end`): the engine has no call for that. It tells a program's number a moment after the program was
+// started; a peer that is killed within that moment leaves it behind.
 
 import { readFileSync } from 'node:fs';
 import type { Duplex } from 'node:stream';
