@@ -27,6 +27,24 @@ export function customDefinitions(
   }]];
 }
 
+type Texts = readonly (readonly [string, string])[];
+
+const texts = new WeakMap<Resource, Map<Generation, { readonly edition: string; readonly texts: Texts }>>();
+
+/** The same as JSON, kept for the kind. */
+export function customTexts(
+  resource: Resource, generation: Generation, descriptions: Descriptions | null,
+): Texts {
+  const edition = descriptions?.edition ?? '';
+  const kept = texts.get(resource) ?? new Map<Generation, { edition: string; texts: Texts }>();
+  const known = kept.get(generation);
+  if (known?.edition === edition) return known.texts;
+  const made = customDefinitions(resource, generation, descriptions)
+    .map(([name, definition]) => [name, JSON.stringify(definition)] as const);
+  texts.set(resource, kept.set(generation, { edition, texts: made }));
+  return made;
+}
+
 /** The fields that every object has are described as those of any other kind. */
 function withWords(
   definition: Document, generation: Generation, descriptions: Descriptions | null,

@@ -14,7 +14,7 @@ import type { ApiContext, ApiRequest, ApiResponse, Descriptions } from '../reque
 import { methodNotAllowed, notAcceptable } from '../status.ts';
 import type { Problem } from '../status.ts';
 import { versionInfo } from '../version.ts';
-import { customDefinitions } from './custom.ts';
+import { customDefinitions, customTexts } from './custom.ts';
 import { definitionsOf } from './definitions.ts';
 import type { Generation } from './definitions.ts';
 import { namesOfPaths, pathOf, pathsOf } from './paths.ts';
@@ -127,9 +127,8 @@ function once<K extends object>(
 function allDefinitions(
   groups: readonly GroupVersion[], generation: Generation, descriptions: Descriptions | null,
 ): string {
-  const custom = groups.flatMap(({ kinds }) => kinds.flatMap((resource) =>
-    customDefinitions(resource, generation, descriptions)));
-  const own = new Map(custom.map(([name, definition]) => [name, JSON.stringify(definition)]));
+  const own = new Map(groups.flatMap(({ kinds }) => kinds.flatMap((resource) =>
+    customTexts(resource, generation, descriptions))));
   const names = groups.flatMap(namesOfPaths).filter((name) => !own.has(name));
   const built = definitionsOf([...new Set(names)], generation, descriptions);
   const members = [...built, ...own].sort(([a], [b]) => (a < b ? -1 : 1));
