@@ -9,8 +9,10 @@
 
 import { isProblem } from '../status.ts';
 import type { Problem } from '../status.ts';
-import type { KubeObject } from '../types.ts';
+import { qosClass } from '../resources/podspec.ts';
+import type { KubeObject, Pod } from '../types.ts';
 import type { Admission } from './attributes.ts';
+import { checkLimits, defaultLimits } from './limitranger.ts';
 import { mutatingPolicies } from './mutating.ts';
 import { validatingPolicies } from './validating.ts';
 
@@ -25,7 +27,11 @@ interface Plugin {
   readonly validate?: (write: Admission) => Problem | null;
 }
 
-const plugins: readonly Plugin[] = [
+const builtIn: readonly Plugin[] = [
+  { name: 'LimitRanger', mutate: defaultLimits, validate: checkLimits },
+];
+
+const policies: readonly Plugin[] = [
   { name: 'MutatingAdmissionPolicy', mutate: mutatingPolicies },
   { name: 'ValidatingAdmissionPolicy', validate: validatingPolicies },
 ];
@@ -33,20 +39,41 @@ const plugins: readonly Plugin[] = [
 /** A write as the plug-ins would have it. */
 export interface Admitted { readonly write: Admission; readonly object: KubeObject }
 
+type Written = Admission & { readonly object: KubeObject };
+
 /** What the plug-ins make of the object that is written, or the refusal of one of them. */
-export function mutate(write: Admission & { readonly object: KubeObject }): Admitted | Problem {
+export function mutate(write: Written): Admitted | Problem {
+  const first = round(write, builtIn);
+  if (isProblem(first)) return first;
+  const judged = round(first, policies);
+  if (isProblem(judged)) return judged;
+  const last = judged.object === first.object ? judged : round(judged, builtIn);
+  if (isProblem(last)) return last;
+  const object = last.object === write.object ? write.object : classed(last.object);
+  return { write: { ...last, object }, object };
+}
+
+function round(write: Written, plugins: readonly Plugin[]): Written | Problem {
   let { object } = write;
   for (const plugin of plugins) {
     const next: KubeObject | Problem = plugin.mutate?.({ ...write, object }, object) ?? object;
     if (isProblem(next)) return next;
     object = next;
   }
-  return { write: { ...write, object }, object };
+  return { ...write, object };
+}
+
+/** A pod's class follows from what it asks for, and so does not outlive a change of that. */
+function classed(object: KubeObject): KubeObject {
+  if (object.kind !== 'Pod' || object.apiVersion !== 'v1') return object;
+  const pod = object as Pod;
+  return pod.status?.qosClass === undefined ? pod
+    : { ...pod, status: { ...pod.status, qosClass: qosClass(pod.spec) } } as KubeObject;
 }
 
 /** Why the write is refused; null: it is not. */
 export function validate(write: Admission): Problem | null {
-  for (const plugin of plugins) {
+  for (const plugin of [...builtIn, ...policies]) {
     const refused = plugin.validate?.(write) ?? null;
     if (refused !== null) return refused;
   }
