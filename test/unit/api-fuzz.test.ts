@@ -13,6 +13,7 @@ import { everything } from '../../cluster/state/query.ts';
 import { decodeState, difference, encodeState } from '../../cluster/state/snapshot.ts';
 import { createApiWorld, sent } from './api-world.ts';
 import type { ApiWorld, Given, OpenWatch } from './api-world.ts';
+import { settle } from './custom-world.ts';
 
 const requests = 5_000;
 
@@ -30,6 +31,46 @@ const container = { name: 'c', image: 'web', env, ports };
 const podSpec = { containers: [container] };
 const workload = { selector: { matchLabels: app }, template: { metadata: { labels: app }, spec: podSpec } };
 const slice = { addressType: 'IPv4', endpoints: [{ addresses: ['10.0.0.1'] }] };
+const definitions = '/apis/apiextensions.k8s.io/v1/customresourcedefinitions';
+const text = { type: 'string' }, labels = { type: 'object', additionalProperties: text };
+const customSpec = {
+  type: 'object', required: ['name'],
+  properties: {
+    name: { ...text, pattern: '^[a-z]+$', maxLength: 9 }, labels,
+    replicas: { type: 'integer', default: 1, minimum: 0 },
+    port: { 'x-kubernetes-int-or-string': true },
+    raw: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true },
+    template: {
+      type: 'object', 'x-kubernetes-embedded-resource': true, 'x-kubernetes-preserve-unknown-fields': true,
+    },
+    ports: {
+      type: 'array', 'x-kubernetes-list-type': 'map', 'x-kubernetes-list-map-keys': ['name'],
+      items: { type: 'object', required: ['name'], properties: { name: text, number: { type: 'number' } } },
+    },
+    either: {
+      type: 'object', properties: { a: text, b: text }, oneOf: [{ required: ['a'] }, { required: ['b'] }],
+    },
+  },
+  'x-kubernetes-validations': [{ rule: '!has(self.replicas) || self.replicas < 100' }],
+};
+const definition = {
+  group: 'example.com', scope: 'Namespaced', names: { plural: 'customs', kind: 'Custom' },
+  versions: [{
+    name: 'v1', served: true, storage: true,
+    subresources: {
+      status: {}, scale: { specReplicasPath: '.spec.replicas', statusReplicasPath: '.status.replicas' },
+    },
+    additionalPrinterColumns: [
+      { name: 'Name', type: 'string', jsonPath: '.spec.ports[?(@.name=="a")].number' },
+    ],
+    selectableFields: [{ jsonPath: '.spec.name' }],
+    schema: { openAPIV3Schema: { type: 'object', properties: { spec: customSpec, status: labels } } },
+  }],
+};
+const custom = {
+  name: 'a', labels: app, port: 'http', raw: { a: [{ b: null }] }, ports: [{ name: 'a', number: 1.5 }],
+  template: { apiVersion: 'v1', kind: 'Pod', metadata: { name: 'a' }, spec: podSpec }, either: { a: 'x' },
+};
 const samples: readonly (readonly [collection: string, object: Sample])[] = [
   ['/api/v1/namespaces', { metadata: { name: 'default' } }],
   ['/api/v1/nodes', { metadata: { name: 'peer-1' } }],
@@ -43,6 +84,8 @@ const samples: readonly (readonly [collection: string, object: Sample])[] = [
   ['/apis/apps/v1/namespaces/default/replicasets', { metadata, spec: workload }],
   ['/apis/coordination.k8s.io/v1/namespaces/default/leases', { metadata, spec: {} }],
   ['/apis/discovery.k8s.io/v1/namespaces/default/endpointslices', { metadata, ...slice }],
+  [definitions, { metadata: { name: 'customs.example.com' }, spec: definition }],
+  ['/apis/example.com/v1/namespaces/default/customs', { metadata, spec: custom }],
 ];
 
 function populated(): ApiWorld {
@@ -51,6 +94,7 @@ function populated(): ApiWorld {
     const headers = { 'content-type': 'application/json' }, body = bytes(JSON.stringify(object));
     const answer = world.ask({ method: 'POST', path, headers, body });
     assert.ok(answer.type === 'response' && answer.response.status === 201, path);
+    if (path === definitions) settle(world);
   }
   return world;
 }

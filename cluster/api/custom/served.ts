@@ -7,7 +7,7 @@
 // Source: apiextensions-apiserver pkg/apiserver (customresource_handler.go), pkg/registry/customresource
 // (strategy.go, status_strategy.go, validator.go).
 
-import { checkRules } from '../cel/rules.ts';
+import { checkRules, hasRules } from '../cel/rules.ts';
 import { isObject } from '../body.ts';
 import type { Json, JsonObject, ParsedBody } from '../body.ts';
 import type { Conformed } from '../decode.ts';
@@ -162,11 +162,9 @@ function causesOf(
     ...scale === undefined ? [] : scaleErrorsOf(value, scale, true),
     ...embeddedCauses(value, schema),
   ];
-  // Rules are for values that the schema takes.
-  if (errors.length === 0) errors.push(...checkRules(schema, value, old === null ? undefined : before));
   // A list that held something twice before may go on doing so.
   if (old === null || listCauses(before, schema).length === 0) errors.push(...listCauses(value, schema));
-  return errors;
+  return withRules(errors, schema, () => checkRules(schema, value, old === null ? undefined : before));
 }
 
 function statusCauses(object: KubeObject, old: KubeObject, { schema, scale }: Rules): readonly StatusCause[] {
@@ -174,7 +172,6 @@ function statusCauses(object: KubeObject, old: KubeObject, { schema, scale }: Ru
   const of = schema.properties?.['status'], errors: Errors = [];
   if (status !== undefined && of !== undefined) {
     errors.push(...valueCauses(status, of, before === undefined ? null : { value: before }, 'status'));
-    if (errors.length === 0) errors.push(...checkRules(of, status, before, 'status'));
   }
   if (scale !== undefined) errors.push(...scaleErrorsOf(object as unknown as Json, scale, false));
   if (of === undefined || status === undefined) return errors;
@@ -182,5 +179,21 @@ function statusCauses(object: KubeObject, old: KubeObject, { schema, scale }: Ru
   if (before === undefined || listCauses(before, of).length === 0) {
     errors.push(...listCauses(status, of, 'status'));
   }
-  return errors;
+  return withRules(errors, of, () => checkRules(of, status, before, 'status'));
+}
+
+/** Mistakes after which a rule might ask for what is not there. */
+const blocking: readonly string[] = [
+  'FieldValueNotSupported', 'FieldValueRequired', 'FieldValueTooLong', 'FieldValueTooMany',
+  'FieldValueTypeInvalid',
+];
+
+function withRules(
+  errors: Errors, schema: JsonSchema, check: () => readonly StatusCause[],
+): readonly StatusCause[] {
+  if (!hasRules(schema)) return errors;
+  if (!errors.some(({ reason }) => blocking.includes(reason))) return [...errors, ...check()];
+  const message = 'Invalid value: null: some validation rules were not checked because the object was '
+    + 'invalid; correct the existing errors to complete validation';
+  return [...errors, { reason: 'FieldValueInvalid', field: '<nil>', message }];
 }
