@@ -100,7 +100,7 @@ function answer(sent: ApiRequest, state: State, context: ApiContext): Answer {
       ?? openapiPage(found.parts, request, query, context, registry)
       ?? openidPage(found.parts, request, state, context) ?? noSuchPath();
   }
-  const form = negotiate(request.headers['accept'], query);
+  const form = negotiate(request.headers['accept'], query, found.type !== 'review');
   if (isProblem(form)) return form;
   if (found.type === 'review') {
     if (request.method !== 'POST') return methodNotAllowed();

@@ -29,8 +29,8 @@ export const plainJson: Form = { as: 'object', encoding: 'json', include: 'Metad
 
 const offered = 'application/json, application/yaml';
 
-/** The best form of those accepted, in the client's order of preference. */
-export function negotiate(accept: string | undefined, query: Query): Form | Problem {
+/** The best form of those accepted, in the client's order of preference; a Table only where there is one. */
+export function negotiate(accept: string | undefined, query: Query, tables = true): Form | Problem {
   const wanted = query.get('includeObject');
   const include = wanted === 'Object' || wanted === 'None' ? wanted : 'Metadata';
   const pretty = flag(query, 'pretty');
@@ -42,6 +42,7 @@ export function negotiate(accept: string | undefined, query: Query): Form | Prob
     const single = as.replace(/List$/, ''), version = parameters.get('v');
     if (parameters.get('g') !== 'meta.k8s.io' || (version !== 'v1' && version !== 'v1beta1')) continue;
     if (single !== 'Table' && single !== 'PartialObjectMetadata') continue;
+    if (single === 'Table' && !tables) continue;
     return { as: single, encoding, include, pretty };
   }
   return notAcceptable(offered);
