@@ -14,6 +14,7 @@ import type { KubeObject, Pod } from '../types.ts';
 import type { Admission } from './attributes.ts';
 import { checkLimits, defaultLimits } from './limitranger.ts';
 import { mutatingPolicies } from './mutating.ts';
+import { oneDefault, ranked } from './priority.ts';
 import { validatingPolicies } from './validating.ts';
 
 export { admission } from './attributes.ts';
@@ -29,6 +30,7 @@ interface Plugin {
 
 const builtIn: readonly Plugin[] = [
   { name: 'LimitRanger', mutate: defaultLimits, validate: checkLimits },
+  { name: 'Priority', mutate: ranked, validate: oneDefault },
 ];
 
 const policies: readonly Plugin[] = [
