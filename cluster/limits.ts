@@ -309,9 +309,12 @@ export const limits = {
   /** Flows into the containers of one peer, whoever wants them. */
   flowsServedMax: 1_024,
   /** Flows between two peers: their windows together stay within the queue of a link. */
-  flowsPerPeerMax: 96,
+  flowsPerPeerMax: 64,
   /** Bytes under way in one direction of a flow. */
   flowWindowBytes: 128 * 1024,
+  /** … and as many more for each of the first few flows between two peers: one alone goes at full speed. */
+  flowBonusBytes: 896 * 1024,
+  flowBonusesMax: 6,
   flowChunkBytes: 32 * 1024,
   /** What is to be opened on another peer is open by then, or it has failed. */
   flowOpenMs: 10_000,
@@ -334,8 +337,8 @@ export const limits = {
   spdyHeadersMax: 64,
   /** SPDY streams open at once on one connection: two for each flow of a port-forward, and some to spare. */
   spdyStreamsMax: 320,
-  /** Bytes that wait for a client whose connection was switched over before it is cut off. */
-  streamBufferBytesMax: 8 * 1024 * 1024,
+  /** Bytes that wait for a client before it is cut off: more than the windows of a port-forward's flows. */
+  streamBufferBytesMax: 24 * 1024 * 1024,
 
   // ── network ──────────────────────────────────────────────────────────────────────────────────────────
   /** One framed message between peers. */

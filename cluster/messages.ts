@@ -43,7 +43,7 @@ export type PeerMessage =
   | { readonly kind: 'remove'; readonly peer: PeerId; readonly asOf: Index }
   /**
    * A flow into a container of the peer that runs the pod (`cluster/flow.ts`). Either side may send
-   * `limits.flowWindowBytes` and then what the other grants by `flow-credit`. `port`: of a port-forward.
+   * `limits.flowWindowBytes` and what the other grants by `flow-credit`. `port`: of a port-forward.
    */
   | { readonly kind: 'flow-open'; readonly flow: string; readonly streams: StreamsRequest;
       readonly port: number }

@@ -147,7 +147,7 @@ export interface ContainersPort {
   /**
    * Start a flow into a container; `flow-output`s and one `flow-end` come back, no more bytes of output than
    * `credit` and what `flowCredit` grants. Of input, what the target has taken is told by `flow-taken`; no
-   * more than `limits.flowWindowBytes` are ever given that have not been taken.
+   * more than a window (`limits.flowWindowBytes`, and perhaps the bonus) is given that has not been taken.
    */
   openFlow(flow: string, target: FlowTarget, credit: number): void;
   flowInput(flow: string, input: FlowInput): void;

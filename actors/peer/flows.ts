@@ -71,7 +71,11 @@ export function createFlows(core: Core, hooks: FlowHooks): Flows {
       : 'too many streams between this peer and the one that runs the pod; try another peer';
   }
 
-  function flowsTo(peer: PeerId): number {
+  /** Credit beyond the window, for a flow that was just opened. */
+  const bonusOf = ({ from }: Session): number =>
+    (flowsTo(from) <= limits.flowBonusesMax ? limits.flowBonusBytes : 0);
+
+  function flowsTo(peer: PeerId | null): number {
     let count = 0;
     for (const session of sessions.values()) if (session.from === peer) count += session.flows.size;
     return count;
@@ -110,7 +114,9 @@ export function createFlows(core: Core, hooks: FlowHooks): Flows {
       const target = hooks.target(streams, port);
       if (target === null) return core.defer(() => finish(session, number, notThere(streams)));
       if (streams.kind !== 'portforward') upgrade(session);
-      core.ports.containers.openFlow(localName(session, number), target, limits.flowWindowBytes);
+      const bonus = bonusOf(session);
+      core.ports.containers.openFlow(localName(session, number), target, limits.flowWindowBytes + bonus);
+      core.ports.clients.flowGrant(session.id, number, bonus);
     } else {
       const flow = nameOf(session, number);
       hooks.send(from, { kind: 'flow-open', flow, streams, port });
@@ -126,10 +132,17 @@ export function createFlows(core: Core, hooks: FlowHooks): Flows {
       case 'opened':
         core.disarm(`flow/${nameOf(session, number)}`);
         if (session.streams.kind !== 'portforward') upgrade(session);
-        return;
+        return widen(session, number);
       case 'data': return core.ports.clients.flowOutput(session.id, number, out.channel, out.data);
       case 'end': return finish(session, number, out.end);
       default: return unreachable(out);
+    }
+  }
+
+  function widen(session: Session, number: number): void {
+    const { from } = session, bytes = bonusOf(session);
+    if (from !== null && bytes > 0) {
+      hooks.send(from, { kind: 'flow-credit', flow: nameOf(session, number), bytes });
     }
   }
 

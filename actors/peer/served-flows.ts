@@ -48,6 +48,9 @@ export function createServedFlows(core: Core, hooks: FlowHooks): ServedFlows {
     if (target === null) return output(served, { type: 'end', end: notThere(streams) });
     all.set(name, served);
     output(served, { type: 'opened' });
+    if (ofPeer < limits.flowBonusesMax) {
+      hooks.send(to, { kind: 'flow-credit', flow, bytes: limits.flowBonusBytes });
+    }
     core.ports.containers.openFlow(name, target, limits.flowWindowBytes);
   }
 

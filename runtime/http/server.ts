@@ -57,7 +57,8 @@ export function createClients(deliver: (event: ClientsEvent) => void): Clients {
     const { target, method } = exchange, cut = target.indexOf('?');
     const path = cut < 0 ? target : target.slice(0, cut), query = cut < 0 ? '' : target.slice(cut + 1);
     const known = userOf(users, exchange.socket);
-    const token = known === null ? bearerToken(exchange.headers.authorization) : null;
+    const shown = bearerToken(exchange.headers.authorization) ?? upgrade?.token ?? null;
+    const token = known === null ? shown : null;
     if (known === null && token === null && !openPaths.has(path)) {
       return exchange.answer(failure(401, 'Unauthorized', 'Unauthorized'));
     }

@@ -33,6 +33,20 @@ export function spdyProtocol(request: IncomingMessage, spoken: readonly string[]
   return asked.length === 0 ? spoken.at(-1) ?? null : asked.find((name) => spoken.includes(name)) ?? null;
 }
 
+/**
+ * The token that a browser's client, which can set no header, gives as a subprotocol beside the one it wants.
+ * Source: apiserver authentication/request/websocket.
+ */
+export function webSocketToken({ headers }: IncomingMessage): string | null {
+  const asked = listOf(headers['sec-websocket-protocol']);
+  const named = asked.find((name) => name.startsWith(tokenPrefix));
+  if (headers.upgrade?.toLowerCase() !== 'websocket' || named === undefined || asked.length < 2) return null;
+  const token = Buffer.from(named.slice(tokenPrefix.length), 'base64url').toString('latin1');
+  return /^[!-~]+$/.test(token) ? token : null;
+}
+
+const tokenPrefix = 'base64url.bearer.authorization.k8s.io.';
+
 /** Node joins several headers of a name by commas, as clients do that send but one. */
 function listOf(value: string | string[] | undefined): string[] {
   return String(value ?? '').split(',').map((name) => name.trim()).filter((name) => name !== '');

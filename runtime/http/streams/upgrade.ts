@@ -15,7 +15,9 @@ import type { ApiResponse, StreamsRequest } from '../../../cluster/api/request.t
 import type { Exchange } from '../exchange.ts';
 import { channelCommandSession, channelForwardSession, channelPortsMax } from './channels.ts';
 import type { ChannelProtocol } from './channels.ts';
-import { noProtocol, openSpdy, openWebSocket, spdyProtocol, webSocketProtocol } from './handshake.ts';
+import {
+  noProtocol, openSpdy, openWebSocket, spdyProtocol, webSocketProtocol, webSocketToken,
+} from './handshake.ts';
 import type { Handshake } from './handshake.ts';
 import { portForwardSession } from './portforward.ts';
 import { remoteCommandSession } from './remotecommand.ts';
@@ -30,6 +32,8 @@ export function isUpgrade({ headers }: IncomingMessage): boolean {
 }
 
 export interface UpgradeExchange extends Exchange {
+  /** A bearer token that is not in a header. */
+  readonly token: string | null;
   /** Null: it was refused, and the client has been told why. */
   upgrade(streams: StreamsRequest, hooks: SessionHooks): StreamSession | null;
 }
@@ -104,6 +108,7 @@ export function upgradeExchange(request: IncomingMessage, socket: TLSSocket, hea
   }
 
   return {
+    token: webSocketToken(request),
     method: request.method ?? 'GET', target: request.url ?? '/', headers: request.headers, socket,
     values: (name) => request.headersDistinct[name] ?? [],
     // Such requests have no body, or one that nobody reads.
