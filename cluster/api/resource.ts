@@ -54,6 +54,8 @@ export interface ListSchema {
   readonly owned?: 'set' | 'map';
   /** `listMapKeys`, in Kubernetes' order; only where `owned` is `map`. */
   readonly keys?: readonly string[];
+  /** What a key that an item leaves out stands for, in custom kinds; the tables have those of the others. */
+  readonly keyDefaults?: Readonly<Record<string, unknown>>;
 }
 
 export interface Column {

@@ -204,6 +204,23 @@ test('a write owns neither identity nor what the API keeps, and status only thro
   assert.is(through('status'), '{"f:status":{"f:replicas":{}}}');
 });
 
+test('of a custom kind, keys have its defaults, and what it does not describe is owned by field', () => {
+  const fields = { port: { type: 'integer' }, protocol: { type: 'string' } } as const;
+  const item: Schema = { type: 'object', fields }, keyDefaults = { protocol: 'TCP' };
+  const schema: Schema = {
+    type: 'object', others: { type: 'any' }, fields: {
+      ports: { type: 'list', of: item, owned: 'map', keys: ['port', 'protocol'], keyDefaults },
+    },
+  };
+  const value: Json = { ports: [{ port: 80 }], free: { deep: { list: [1, 2] } } };
+  assert.equal(pathsOf(fieldsOf(value, schema)).map(pathText), [
+    '.free', '.free.deep', '.free.deep.list', '.ports[port=80,protocol="TCP"]',
+    '.ports[port=80,protocol="TCP"].port',
+  ]);
+  const applied: Json = { ports: [{ port: 80, protocol: 'TCP' }], free: { deep: { list: [3] } } };
+  assert.equal(merge(value, applied, schema), applied);
+});
+
 test('names that JavaScript has for itself are fields like others', () => {
   const map: Schema = { type: 'map', of: { type: 'string' } };
   const live = JSON.parse('{"constructor":"a","toString":"b"}') as Json;

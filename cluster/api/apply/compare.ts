@@ -11,7 +11,7 @@ import type { ListSchema, Schema } from '../resource.ts';
 import { fieldElement, sortNames } from './elements.ts';
 import { inOrder, leaf, noFields, nodeOf } from './fields.ts';
 import type { Fields } from './fields.ts';
-import { alwaysThere, fieldSchema, itemsByElement, kindOf, listIn, objectIn } from './shape.ts';
+import { alwaysThere, fieldSchema, isNamed, itemsByElement, kindOf, listIn, objectIn } from './shape.ts';
 
 type Step = readonly [string, Fields];
 
@@ -42,7 +42,7 @@ function fieldSteps(value: JsonObject, schema: Schema): Step[] {
     const field = value[name] ?? null, known = fieldSchema(schema, name);
     if (known === null) continue;
     const bare = field === null || (isObject(field) && Object.keys(field).length === 0);
-    const node = nodeOf(bare || schema.type !== 'object' || kindOf(field, known) === 'whole',
+    const node = nodeOf(bare || !isNamed(schema, name) || kindOf(field, known) === 'whole',
       stepsIn(field, known));
     if (node !== null) steps.push([fieldElement(name), node]);
   }

@@ -11,7 +11,7 @@ import type { ListSchema, Schema } from '../resource.ts';
 import { fieldElement } from './elements.ts';
 import { below, isEmpty, isIn, leaf, noFields, nodeOf, stepsOf } from './fields.ts';
 import type { Fields } from './fields.ts';
-import { fieldSchema, itemElement, itemsByElement, kindOf, listIn, objectIn } from './shape.ts';
+import { fieldSchema, isNamed, itemElement, itemsByElement, kindOf, listIn, objectIn } from './shape.ts';
 
 export function merge(live: Json | undefined, applied: Json | undefined, schema: Schema): Json {
   if (applied === undefined) return live ?? null;
@@ -119,7 +119,7 @@ function nodeWithNames(set: Fields, step: string, schema: Schema | null): Fields
   if (isEmpty(inner)) return leaf;
   const known = schema === null ? null : isField ? fieldSchema(schema, step.slice(2))
     : schema.type === 'list' ? schema.of : null;
-  const named = isField && schema?.type === 'object' && known !== null;
+  const named = isField && isNamed(schema, step.slice(2));
   const { '.': _, ...root } = inner;
   const steps = withNamedFields(root, known);
   const inOrder = stepsOf(steps).map((each) => [each, steps[each] ?? leaf] as const);

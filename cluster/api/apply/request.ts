@@ -49,7 +49,7 @@ export function applyObject(writing: Writing): ApiResult | Problem {
   const late = config.late();
   if (late !== null) return late;
   const decoded = decodeAs({ value: found.value, duplicates: [] }, resource);
-  if (isProblem(decoded)) return decoded;
+  if (isProblem(decoded)) return misfit(config, decoded);
   const given = metadataOf(objectIn(config.value) as JsonObject);
   const wrong = placeProblem(writing, metadataOf(decoded.value));
   if (wrong !== null) return wrong;
@@ -70,6 +70,13 @@ export function applyObject(writing: Writing): ApiResult | Problem {
   return replaceObject(writing, old, decoded.value, stated, asked, config.warnings, owning);
 }
 
+/** The configuration has the form of its kind, and yet a value that the kind can't hold. */
+function misfit({ value, given }: Configuration, { problem: { message = '' } }: Problem): Problem {
+  const { namespace = '', name = '' } = metadataOf(objectIn(value)), why = /json: .*$/s.exec(message)?.[0];
+  return problem(500, '', `failed to convert new object (${namespace}/${name}; ${given}) to proper version: `
+    + (why ?? message));
+}
+
 /** PatchOptions of an apply: it must say who applies. */
 export function applyOptions({ query }: Writing): WriteOptions | Problem {
   const asked = writeOptions(query, 'PatchOptions');
@@ -82,6 +89,8 @@ export function applyOptions({ query }: Writing): WriteOptions | Problem {
 
 export interface Configuration {
   readonly value: Json;
+  /** Its version and kind, as messages name them. */
+  readonly given: string;
   /** What the client hears of keys that it gave twice … */
   readonly warnings: readonly string[];
   /** … or why that is refused, once the apply itself went well. */
@@ -108,7 +117,7 @@ export function readConfiguration(
   // Kubernetes drops the warning, for it has several lines: here it has one.
   const said = repeated === '' || asked.validation === 'Ignore' ? [] : [repeated.replaceAll(/\s+/g, ' ')];
   return {
-    value, warnings: asked.validation === 'Warn' ? said : [],
+    value, given, warnings: asked.validation === 'Warn' ? said : [],
     late: () => asked.validation === 'Strict' && said.length > 0
       ? badRequest(`error strict decoding YAML: ${repeated}`) : null,
   };

@@ -116,8 +116,7 @@ export function itemElement(item: Json, list: ListSchema): string | { readonly w
   if (!isObject(item)) return { wrong: 'associative list with keys may not have non-map elements' };
   const keys: (readonly [string, Scalar])[] = [];
   for (const name of list.keys ?? []) {
-    const given = Object.hasOwn(item, name) ? item[name] : undefined;
-    const value = given ?? keyDefault(list, name);
+    const value = Object.hasOwn(item, name) ? item[name] : keyDefault(list, name);
     if (value === undefined) {
       return {
         wrong: 'associative list with keys has an element that omits key field '
@@ -137,11 +136,15 @@ function setElement(item: Json): string | { readonly wrong: string } {
     : "associative list without keys has an element that's a map type" };
 }
 
-/** What a key that is left out stands for: a port without protocol is one of TCP. */
-function keyDefault({ of }: ListSchema, name: string): Json | undefined {
+/** What a key that is left out stands for: a port without protocol is one of TCP, one without name has ''. */
+function keyDefault({ of, keyDefaults = {} }: ListSchema, name: string): Json | undefined {
+  if (Object.hasOwn(keyDefaults, name)) return keyDefaults[name] as Json;
   if (of.type !== 'object' || of.name === undefined) return undefined;
   const definition = definitionOf(of.name);
-  return definition === null ? undefined : flat(definition).find((field) => field.name === name)?.default;
+  const field = definition === null ? undefined : flat(definition).find((each) => each.name === name);
+  if (field === undefined || field.default !== undefined) return field?.default;
+  const { type, always } = field;
+  return always && type.is === 'scalar' && !type.pointer ? scalarZero(type.scalar) : undefined;
 }
 
 /** The items by their elements, several where they are alike; of an item without one the place. */
@@ -170,6 +173,10 @@ export function fieldSchema(schema: Schema, name: string): Schema | null {
     default: return null;
   }
 }
+
+/** Whether it is a field of a structure, which has no owner of its own, rather than an entry of a map. */
+export const isNamed = (schema: Schema | null, name: string): boolean =>
+  schema?.type === 'object' && Object.hasOwn(schema.fields, name);
 
 /** What a value is for server-side apply: owned as a whole, by field, or by item. */
 export function kindOf(value: Json, schema: Schema): 'whole' | 'fields' | 'items' {

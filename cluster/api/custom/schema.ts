@@ -47,7 +47,12 @@ function listFrom(schema: JsonSchema): Schema {
   const of = schema.items === undefined ? anything : from(schema.items);
   switch (schema['x-kubernetes-list-type']) {
     case 'set': return { type: 'list', of, owned: 'set' };
-    case 'map': return { type: 'list', of, owned: 'map', keys: schema['x-kubernetes-list-map-keys'] ?? [] };
+    case 'map': {
+      const keys = schema['x-kubernetes-list-map-keys'] ?? [], { properties = {} } = schema.items ?? {};
+      const given = keys.map((key) => [key, properties[key]?.default] as const);
+      const keyDefaults = Object.fromEntries(given.filter(([, value]) => value !== undefined));
+      return { type: 'list', of, owned: 'map', keys, keyDefaults };
+    }
     default: return { type: 'list', of };
   }
 }
