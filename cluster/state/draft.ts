@@ -11,7 +11,7 @@ import { resources } from '../api/objects.ts';
 import type { KubeObject, Namespace, Service } from '../api/types.ts';
 import { allocate, claim, release } from './allocate.ts';
 import {
-  alreadyExists, invalid, isRefused, namespaceTerminating, notFound, unexpected,
+  alreadyExists, definitionTerminating, invalid, isRefused, namespaceTerminating, notFound, unexpected,
 } from './refusals.ts';
 import { withSharedOwners } from './owners.ts';
 import { sameObject } from './same.ts';
@@ -34,6 +34,12 @@ interface Target {
   readonly namespace: string;
   readonly name: string;
   readonly current: KubeObject | null;
+}
+
+/** The key of the CustomResourceDefinition that defines this, if it is a custom kind. */
+function definitionOf(resource: ResourceName): ObjectKey {
+  const cut = resource.indexOf('/'), name = `${resource.slice(cut + 1)}.${resource.slice(0, cut)}`;
+  return `apiextensions.k8s.io/customresourcedefinitions//${name}` as ObjectKey;
 }
 
 export class Draft {
@@ -85,8 +91,12 @@ export class Draft {
   }
 
   #create(target: Target, object: KubeObject): KubeObject | Refusal {
-    const { key, namespace, current } = target;
+    const { key, resource, namespace, current } = target;
     if (current !== null) return alreadyExists(key);
+    // Else an object might outlive the kind that it is of, made by a peer that had not heard of its end.
+    if (this.#get(definitionOf(resource))?.metadata.deletionTimestamp !== undefined) {
+      return definitionTerminating(key);
+    }
     if (namespace !== '') {
       const parent = `${resources.namespaces}//${namespace}` as ObjectKey, holder = this.#get(parent);
       if (holder === null) return { ...notFound(parent), key };

@@ -20,6 +20,12 @@ export function namespaceTerminating(key: ObjectKey, namespace: string): Refusal
   return { reason: 'Forbidden', key, message };
 }
 
+export function definitionTerminating(key: ObjectKey): Refusal {
+  const message = `${nameOf(key)} is forbidden: create not allowed while custom resource definition is `
+    + 'terminating';
+  return { reason: 'Forbidden', key, message };
+}
+
 /** `message` is that of the field alone, as in `details.causes`. */
 export function invalid(key: ObjectKey, field: string, message: string): Refusal {
   return { reason: 'Invalid', key, field, message };

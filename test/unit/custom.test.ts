@@ -82,6 +82,26 @@ test('a namespace takes its custom objects along', () => {
   assert.is(count(world, 'core/namespaces'), 1);
 });
 
+test('nothing is made of a kind that goes, even by who has not heard of it', () => {
+  const world = worldWith(definition('parts', 'Part'));
+  post(world, '/apis/example.com/v1/namespaces/default/parts',
+    { metadata: { name: 'held', finalizers: ['x/y'] } });
+  world.beforeNext = (): void => {
+    world.beforeNext = null;
+    remove(world, `${crds}/parts.example.com`);
+  };
+  const answer = world.ask({
+    method: 'POST', path: '/apis/example.com/v1/namespaces/default/parts',
+    headers: { 'content-type': 'application/json' },
+    body: new TextEncoder().encode('{"metadata":{"name":"late"}}'),
+  });
+  assert.ok(answer.type === 'response');
+  assert.is(answer.type === 'response' ? answer.response.status : 0, 403);
+  settle(world);
+  assert.is(count(world, 'example.com/parts'), 1, 'what a finalizer holds stays, and the definition with it');
+  assert.is(list(world.state(), definitions).length, 1);
+});
+
 test('no two definitions of a group ever hold one name, whatever comes and goes', () => {
   const random = createRandom(11), words = ['a', 'b', 'c', 'd'];
   const pick = (): string => words[random.below(words.length)] ?? '';
