@@ -23,6 +23,7 @@ import type { ApiRequest, ApiResponse, UserInfo } from '../../cluster/api/reques
 import type { KubeObject, Role } from '../../cluster/api/types.ts';
 import { objectKey, requestId } from '../../cluster/ids.ts';
 import type { ObjectKey } from '../../cluster/ids.ts';
+import { createRandom } from '../../cluster/random.ts';
 import { get, list } from '../../cluster/state/query.ts';
 import type { Op } from '../../cluster/state/types.ts';
 import type { ControllerDefinition } from '../../actors/controllers/controller.ts';
@@ -248,8 +249,64 @@ test('a decision looks at the bindings of its user alone, and other writes leave
   for (let n = 0; n < rounds; n++) {
     authorize(listing('default'), { name: `user-${n % 700}`, groups: [] }, state);
   }
-  console.log(`FIGURE a decision among 1,000 bindings: ${
+  console.log(`\nFIGURE a decision among 1,000 bindings: ${
     ((performance.now() - started) * 1000 / rounds).toFixed(2)} µs`);
+});
+
+// ── hostile requests ─────────────────────────────────────────────────────────────────────────────────────
+
+test('a role that multiplies beyond measure is refused, quickly', () => {
+  const world = worldWith('default'), jane = { name: 'jane', groups: ['system:authenticated'] };
+  const ask = (path: string, object: object, user?: UserInfo): ApiResponse => {
+    const answer = world.ask({
+      method: 'POST', path: `/apis/${rbac}/v1/${path}`, headers: json, body: bytes(JSON.stringify(object)),
+      ...user === undefined ? {} : { user },
+    });
+    assert.is(answer.type, 'response');
+    return (answer as Answer & { type: 'response' }).response;
+  };
+  const rules = [{ apiGroups: [rbac], resources: ['clusterroles'], verbs: ['create'] }];
+  ask('clusterroles', { metadata: { name: 'maker' }, rules });
+  ask('clusterrolebindings', {
+    metadata: { name: 'maker' }, roleRef: { apiGroup: rbac, kind: 'ClusterRole', name: 'maker' },
+    subjects: [{ kind: 'User', name: 'jane' }],
+  });
+  const many = Array.from({ length: 20_000 }, (_, n) => `x${n}`);
+  const huge = { metadata: { name: 'huge' }, rules: [{ apiGroups: many, resources: many, verbs: many }] };
+  const started = performance.now(), { status, body } = ask('clusterroles', huge, jane);
+  assert.is(status, 400);
+  assert.match(body, 'the rules come to more permissions than can be compared');
+  assert.ok(performance.now() - started < 5_000);
+});
+
+test('whatever paths and headers strangers send, they get a Status and change nothing', () => {
+  const world = worldWith('default'), random = createRandom(11), before = world.state().revision;
+  const words = [
+    'api', 'apis', 'v1', 'namespaces', 'default', 'pods', '__proto__', 'constructor', '%2e%2e', '%zz', '..',
+    '', 'watch', 'proxy', 'status', 'rbac.authorization.k8s.io', 'clusterroles', 'log', 'exec', '%00', 'é', '*',
+    'authorization.k8s.io', 'subjectaccessreviews', 'namespaces', '\ud800',
+  ];
+  const pick = (): string => words[random.below(words.length)] ?? '';
+  const methods = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'HEAD', 'OPTIONS', ''];
+  for (let n = 0; n < 20_000; n++) {
+    const path = `/${Array.from({ length: random.below(8) }, pick).join('/')}`;
+    const headers: Record<string, string> = { ...json };
+    if (random.below(3) === 0) headers['impersonate-user'] = `system:serviceaccount:${pick()}:${pick()}`;
+    if (random.below(3) === 0) headers['impersonate-group'] = `${pick()}\n${pick()}`;
+    if (random.below(3) === 0) headers[`impersonate-extra-${pick()}`] = pick();
+    const answer = world.ask({
+      method: methods[random.below(methods.length)] ?? '', path, headers,
+      query: `fieldSelector=${pick()}%3D${pick()}&watch`, body: random.below(2) === 0 ? null : bytes(`{"spec":{"${pick()}":"${pick()}"}}`),
+      user: { name: pick(), groups: [pick(), 'system:authenticated'] },
+    });
+    assert.is(answer.type, 'response');
+    const { response } = answer as Answer & { type: 'response' };
+    if (response.status === 200) continue;
+    const status = JSON.parse(response.body) as { kind: string; code: number };
+    assert.is(status.kind, 'Status', path);
+    assert.is(status.code, response.status);
+  }
+  assert.is(world.state().revision, before);
 });
 
 test.run();
