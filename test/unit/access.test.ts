@@ -283,7 +283,7 @@ test('whatever paths and headers strangers send, they get a Status and change no
   const world = worldWith('default'), random = createRandom(11), before = world.state().revision;
   const words = [
     'api', 'apis', 'v1', 'namespaces', 'default', 'pods', '__proto__', 'constructor', '%2e%2e', '%zz', '..',
-    '', 'watch', 'proxy', 'status', 'rbac.authorization.k8s.io', 'clusterroles', 'log', 'exec', '%00', 'é', '*',
+    '', 'watch', 'proxy', 'status', 'rbac.authorization.k8s.io', 'clusterroles', 'log', 'exec', '%00', 'é',
     'authorization.k8s.io', 'subjectaccessreviews', 'namespaces', '\ud800',
   ];
   const pick = (): string => words[random.below(words.length)] ?? '';
@@ -296,7 +296,8 @@ test('whatever paths and headers strangers send, they get a Status and change no
     if (random.below(3) === 0) headers[`impersonate-extra-${pick()}`] = pick();
     const answer = world.ask({
       method: methods[random.below(methods.length)] ?? '', path, headers,
-      query: `fieldSelector=${pick()}%3D${pick()}&watch`, body: random.below(2) === 0 ? null : bytes(`{"spec":{"${pick()}":"${pick()}"}}`),
+      query: `fieldSelector=${pick()}%3D${pick()}&watch`,
+      body: random.below(2) === 0 ? null : bytes(`{"spec":{"${pick()}":"${pick()}"}}`),
       user: { name: pick(), groups: [pick(), 'system:authenticated'] },
     });
     assert.is(answer.type, 'response');
