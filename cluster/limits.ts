@@ -451,7 +451,7 @@ export const limits = {
   /** Characters of a regular expression. */
   celPatternSizeMax: 10_000,
   /** Instructions of a compiled one: a match takes at most so many per character. */
-  celPatternProgramMax: 20_000,
+  celPatternProgramMax: 5_000,
   /** Compiled regular expressions that are kept. */
   celPatternsKeptMax: 512,
   /** Compiled expressions that are kept: beyond it all are compiled anew. */

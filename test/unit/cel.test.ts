@@ -118,10 +118,25 @@ test('what would take for ever is stopped', () => {
   const stopped = ['many.all(a, many.all(b, many.all(c, many == many)))', 'many.map(a, many.map(b, many))',
     "many.all(a, long.replace('a', long) != '')", "many.all(a, long.matches('(a|aa)+$'))",
     `many.map(a, [${'long + '.repeat(20)}long])`, `${'long.split("").map(a, '.repeat(4)}1${')'.repeat(4)}`,
+    "many.all(a, !long.matches(a.name + '" + `${'(ab{20}c)'.repeat(100)}'))`,
     `optional.of(long)${Array.from({ length: 40 }, (_, at) => `.optMap(v${at}, v${at} + v${at})`).join('')}`];
   for (const expression of stopped) {
     const line = answer(expression, variables, false);
     assert.match(line, /error: operation cancelled: actual cost limit exceeded$/, expression);
+  }
+});
+
+test('a pattern that would take long to compile is refused before', () => {
+  for (const pattern of ['(a{1000}){100}', '(a{1000})'.repeat(1_000), '((a{10}){10}){10}'.repeat(500),
+    '[^a]{1000}'.repeat(900), '\\pL{1000}', 'a'.repeat(10_001), '('.repeat(6_000)]) {
+    assert.match(
+      answer(`'x'.matches('${pattern.replaceAll('\\', '\\\\')}')`, {}, false), /invalid matches argument/);
+  }
+  for (const pattern of ['^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)*$',
+    'a{1000}',
+    '[]a]{2}', '\\{3\\}', 'a{,3}']) {
+    assert.match(
+      answer(`dyn('x').matches('${pattern.replaceAll('\\', '\\\\')}') || true`, {}, false), /→ true/);
   }
 });
 

@@ -6,7 +6,7 @@
 
 import { global, method, ofBoth, ofPattern, ofProduct, ofShorter, traversal } from './functions.ts';
 import type { Overload } from './functions.ts';
-import { compilePattern, patternWork } from './pattern.ts';
+import { patternFor, patternWork } from './pattern.ts';
 import {
   duration, durationText, parseDuration, parseTimestamp, timestamp, timestampText,
 } from './time.ts';
@@ -191,7 +191,7 @@ const sizes: readonly (readonly [string, (value: never) => bigint])[] = [
 ];
 
 export function matches(text: string, pattern: string, work: Work): Value | Fault {
-  const compiled = compilePattern(pattern);
+  const compiled = patternFor(pattern, work);
   if (isFault(compiled)) return compiled;
   return work.spend(patternWork(compiled, text)) && compiled.test(text);
 }

@@ -7,7 +7,7 @@
 
 import { global, method, ofPattern, ofResult, traversal } from '../functions.ts';
 import type { Overload } from '../functions.ts';
-import { compilePattern, patternWork } from '../pattern.ts';
+import { patternFor, patternWork } from '../pattern.ts';
 import { codePoints, Fault, isFault, List, textSize } from '../values.ts';
 import type { Value, Work } from '../values.ts';
 
@@ -109,7 +109,7 @@ function find(text: string, pattern: string, work: Work): Value | Fault {
 }
 
 function findSome(text: string, pattern: string, most: number, work: Work): readonly string[] | Fault {
-  const compiled = compilePattern(pattern);
+  const compiled = patternFor(pattern, work);
   if (isFault(compiled)) return new Fault(`Illegal regex: ${compiled.message}`);
   const out: string[] = [];
   if (most === 0 || !work.spend(patternWork(compiled, text))) return out;
