@@ -62,6 +62,8 @@ export function createSpread(core: Core, consensus: Consensus, hooks: SpreadHook
   let members: readonly LogMember[] = [];
   let publishing = false;
   let beatDueMs = 0;
+  /** What the leader was told of this peer directly, and which leader. */
+  let toldLeader = '';
 
   const appliedOf = (peer: PeerId): Index =>
     peer === core.self ? index(core.state.revision) : beatOf(membership, peer)?.applied ?? index(0);
@@ -102,12 +104,17 @@ export function createSpread(core: Core, consensus: Consensus, hooks: SpreadHook
   /** How late this very timer is tells how busy the peer's loop is. */
   function beat(): void {
     const late = Math.max(0, core.now() - beatDueMs);
-    const { ready, reason, cpuMilli, memoryBytes } = hooks.self();
+    const { ready, reason, cpuMilli, memoryBytes } = hooks.self(), addresses = core.ports.network.addresses();
+    // Of a thousand members' beats it takes a while until one has come round to a given member, and the leader
+    // writes the Nodes' conditions.
+    const leader = view?.leader ?? null, word = JSON.stringify([leader, ready, reason, addresses]);
+    const isNews = leader !== null && leader !== core.self && word !== toldLeader;
+    if (isNews) toldLeader = word;
     gossip({
-      type: 'self',
+      type: 'self', ...isNews ? { to: leader } : {},
       beat: {
         applied: index(core.state.revision), freeCpuMilli: cpuMilli, freeMemoryBytes: memoryBytes,
-        pressure: Math.min(1000, Math.floor(late)), ready, reason, addresses: core.ports.network.addresses(),
+        pressure: Math.min(1000, Math.floor(late)), ready, reason, addresses,
       },
     });
     beatDueMs = core.now() + limits.beatIntervalMs;

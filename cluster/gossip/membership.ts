@@ -10,12 +10,12 @@ import { unreachable } from '../assert.ts';
 import { limits } from '../limits.ts';
 import type { Random } from '../random.ts';
 import {
-  answer, beginProbe, createProbing, endProbe, expireRelays, probeIndirectly,
+  answer, beginProbe, createProbing, endProbe, expireRelays, probeIndirectly, tellAtOnce,
 } from './probe.ts';
-import { createRumours, forget, tell } from './rumours.ts';
+import { createRumours, forget, tell, tellBeat } from './rumours.ts';
 import { deadlineOf } from './suspicion.ts';
 import type { Beat, GossipEffect, GossipEvent, GossipMessage, GossipTimer, Liveness } from './types.ts';
-import { clusterSize, hear, hearBeat, spreadBeat, tellOwn } from './view.ts';
+import { clusterSize, hear, hearBeat, saysMore, tellOwn } from './view.ts';
 import type { Membership, Turn } from './view.ts';
 
 export type { Membership };
@@ -38,7 +38,10 @@ export function step(m: Membership, event: GossipEvent, nowMs: number): GossipEf
     case 'timer': fire(m, event.timer, turn); break;
     case 'message': receive(m, event.from, event.message, turn); break;
     case 'members': replaceMembers(m, event.members, turn); break;
-    case 'self': stampBeat(m, event.beat); break;
+    case 'self':
+      stampBeat(m, event.beat);
+      if (event.to !== undefined && m.peers.has(event.to)) tellAtOnce(m, event.to, turn);
+      break;
     default: unreachable(event);
   }
   armShared(m, turn);
@@ -102,6 +105,7 @@ function remind(m: Membership, from: PeerId, { rumours, beats }: GossipMessage):
 
 /** The owner sends `self` every `beatIntervalMs`, and at once when something important changes. */
 function stampBeat(m: Membership, facts: Omit<Beat, 'peer' | 'incarnation' | 'sequence'>): void {
+  const before = m.ownBeat;
   m.beatSequence += 1;
   m.ownBeat = {
     ...facts, peer: m.self, incarnation: m.incarnation, sequence: m.beatSequence,
@@ -109,7 +113,7 @@ function stampBeat(m: Membership, facts: Omit<Beat, 'peer' | 'incarnation' | 'se
     freeMemoryBytes: Math.max(0, Math.floor(facts.freeMemoryBytes)),
     pressure: Math.min(1000, Math.max(0, Math.floor(facts.pressure))),
   };
-  spreadBeat(m, m.self);
+  tellBeat(m.rumours, m.self, saysMore(m.ownBeat, before));
 }
 
 function replaceMembers(m: Membership, listed: readonly PeerId[], turn: Turn): void {

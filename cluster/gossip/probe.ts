@@ -164,8 +164,13 @@ function pingDead(m: Membership, turn: Turn): void {
   const target = dead[p.deadAt % Math.max(1, dead.length)];
   if (target === undefined) return;
   p.deadAt += 1;
-  p.sequence += 1;
-  turn.out.push(ping(m, target, p.sequence));
+  tellAtOnce(m, target, turn);
+}
+
+/** A ping that nobody waits for: what this peer has just said of itself goes with it. */
+export function tellAtOnce(m: Membership, to: PeerId, turn: Turn): void {
+  m.probing.sequence += 1;
+  turn.out.push(ping(m, to, m.probing.sequence));
 }
 
 /** `count` different ones of `from`, in random order (Fisher and Yates). */

@@ -9,7 +9,11 @@ import type { Rumour } from './types.ts';
 
 interface Told { told: number; readonly order: number }
 interface Telling extends Told { readonly rumour: Rumour }
-interface TellingBeat extends Told { readonly peer: PeerId }
+interface TellingBeat extends Told {
+  readonly peer: PeerId;
+  /** It says more than that time goes by. */
+  readonly news: boolean;
+}
 
 export interface Rumours {
   /** Grows with each news: of two equally often told, the newer goes first. */
@@ -38,6 +42,19 @@ export function forget(rumours: Rumours, peer: PeerId): void {
   rumours.beats.delete(peer);
 }
 
+/**
+ * Starts spreading a peer's newest beat. `news`: it says something else than the one before. In a large cluster
+ * there are more beats than can be told, and news go first; what a beat says the next one says again, so news
+ * that are under way go on with it.
+ */
+export function tellBeat(rumours: Rumours, peer: PeerId, news: boolean): void {
+  rumours.order += 1;
+  const before = rumours.beats.get(peer), goesOn = !news && before?.news === true;
+  rumours.beats.set(peer, {
+    peer, news: news || goesOn, told: goesOn ? before.told : 0, order: rumours.order,
+  });
+}
+
 /** The next rumours to tell, at most `count`; each taken counts as told. */
 export function takeRumours(rumours: Rumours, count: number, size: number): Rumour[] {
   const taken: Telling[] = [];
@@ -57,7 +74,10 @@ export function takeRumours(rumours: Rumours, count: number, size: number): Rumo
 /** The peers whose beats to tell `to` next; nobody is told its own. */
 export function takeBeats(rumours: Rumours, to: PeerId, count: number, size: number): PeerId[] {
   const taken: TellingBeat[] = [];
-  for (const each of rumours.beats.values()) if (each.peer !== to) offer(taken, each, count);
+  for (const each of rumours.beats.values()) if (each.peer !== to && each.news) offer(taken, each, count);
+  const others: TellingBeat[] = [], left = count - taken.length;
+  for (const each of rumours.beats.values()) if (each.peer !== to && !each.news) offer(others, each, left);
+  taken.push(...others);
   const max = timesOf(limits.beatRetellMultiplier, size);
   for (const each of taken) {
     each.told += 1;

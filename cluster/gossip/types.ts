@@ -47,8 +47,12 @@ export type GossipEvent =
   | { readonly type: 'message'; readonly from: PeerId; readonly message: GossipMessage }
   /** The members as the log has them; peers that left are forgotten. */
   | { readonly type: 'members'; readonly members: readonly PeerId[] }
-  /** New facts about this peer: membership stamps incarnation and sequence and spreads them. */
-  | { readonly type: 'self'; readonly beat: Omit<Beat, 'peer' | 'incarnation' | 'sequence'> };
+  /**
+   * New facts about this peer: membership stamps incarnation and sequence and spreads them. `to`: a member
+   * that should not have to wait until they have spread.
+   */
+  | { readonly type: 'self'; readonly beat: Omit<Beat, 'peer' | 'incarnation' | 'sequence'>;
+      readonly to?: PeerId };
 
 export type GossipEffect =
   | { readonly type: 'send'; readonly to: PeerId; readonly message: GossipMessage }

@@ -10,7 +10,7 @@ import { present } from '../assert.ts';
 import { limits } from '../limits.ts';
 import type { Random } from '../random.ts';
 import type { Probing } from './probe.ts';
-import { tell } from './rumours.ts';
+import { tell, tellBeat } from './rumours.ts';
 import type { Rumours } from './rumours.ts';
 import { confirm, suspicionOf } from './suspicion.ts';
 import type { Suspicion } from './suspicion.ts';
@@ -109,16 +109,17 @@ export function hearBeat(m: Membership, beat: Beat, turn: Turn): void {
   if (beat.peer === m.self) return hearOfSelf(m, word, turn);
   const view = m.peers.get(beat.peer);
   if (view === undefined || !isNewer(beat, view.beat)) return;
-  const first = view.beat?.incarnation !== beat.incarnation;
+  const { beat: before } = view, first = before?.incarnation !== beat.incarnation;
   view.beat = beat;
   hear(m, word, turn);
   turn.out.push({ type: 'beat', beat, first });
-  spreadBeat(m, beat.peer);
+  tellBeat(m.rumours, beat.peer, first || saysMore(beat, before));
 }
 
-export function spreadBeat(m: Membership, peer: PeerId): void {
-  m.rumours.order += 1;
-  m.rumours.beats.set(peer, { peer, told: 0, order: m.rumours.order });
+/** Whether it says of its peer what the one before did not, but for figures that are never the same. */
+export function saysMore(beat: Beat, before: Beat | null): boolean {
+  return before === null || beat.ready !== before.ready || beat.reason !== before.reason
+    || beat.addresses.join() !== before.addresses.join();
 }
 
 function isNewer(beat: Beat, old: Beat | null): boolean {
