@@ -21,7 +21,19 @@ export interface Ports {
   readonly trace: TracePort;
   /** Where no audit log is kept, there is none. */
   readonly audit?: AuditPort;
+  /** Left out where a peer has its process to itself. */
+  readonly once?: OncePort;
 }
+
+/**
+ * Work that many peers of one process would do alike, done once: in a simulation of a thousand machines each
+ * reads the same bytes and comes to the same objects. `on`: what the work is done on; the same value with the
+ * same `label` gives the same result, which nobody may change.
+ */
+export type OncePort = <T>(on: object, label: string, work: () => T) => T;
+
+/** Each for itself. */
+export const eachTime: OncePort = (_, __, work) => work();
 
 export type PeerEvent =
   | { readonly type: 'timer'; readonly key: string }

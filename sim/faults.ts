@@ -138,6 +138,8 @@ export interface FaultPlan {
   readonly core?: readonly number[];
   /** Which users start, by name; all without it. */
   readonly users?: readonly string[];
+  /** All are members from the beginning: a thousand joins are not what a large run is about. */
+  readonly formed?: boolean;
   /** In order of time. */
   readonly faults: readonly Fault[];
 }

@@ -6,9 +6,10 @@ import { assert } from '../cluster/assert.ts';
 import { nodeName, peerId, resourceName } from '../cluster/ids.ts';
 import type { PeerId } from '../cluster/ids.ts';
 import { bootstrapRecovery } from '../cluster/log/log.ts';
+import type { LogMember } from '../cluster/log/types.ts';
 import { secretFromToken } from '../cluster/join.ts';
 import type {
-  ContainersPort, DiskPort, DiskRecovery, NetworkPort, PeerEvent, Ports,
+  ContainersPort, DiskPort, DiskRecovery, NetworkPort, OncePort, PeerEvent, Ports,
 } from '../cluster/ports.ts';
 import { createRandom, hash32 } from '../cluster/random.ts';
 import { createPeer } from '../actors/peer.ts';
@@ -102,6 +103,9 @@ export interface MachineWorld {
   readonly checker: () => Checker;
   readonly canary: Canary | null;
   readonly witness: Witness | null;
+  /** Of a cluster that is formed from the beginning. */
+  members(): readonly LogMember[];
+  readonly once: OncePort | null;
   /** Where a peer dials to join that is not to join through the first: the address of some other member. */
   doorOf(machine: Machine): string;
   /** To the life `run` of this machine, if that is the one that lives. */
@@ -128,7 +132,8 @@ export function createMachine(
   const { plan, scheduler } = world;
   const seed = generation === 0 ? hash32(plan.seed, number, 0x6d61)
     : hash32(plan.seed, number, 0x6d61, generation);
-  const hostIP = `10.0.${generation}.${number}`;
+  const [high, low] = [number >> 8, number & 0xff];
+  const hostIP = `10.${high}.${generation}.${low}`;
   const id = peerId(`12D3Sim${number}${generation === 0 ? '' : `r${generation}`}`);
   const machine: Machine = {
     number, id, name, hostIP, address: `${hostIP}:7400`, wallJumpMs: 0, driftPpm: null,
@@ -137,7 +142,7 @@ export function createMachine(
     host: createSimHost({
       schedule: (ms, work) => { scheduler.at(scheduler.nowMs() + ms, work); },
       wallMs: () => Math.floor(worldEpochMs + scheduler.nowMs()),
-      random: createRandom(seed), addressPrefix: `10.${244 + generation}.${number}`,
+      random: createRandom(seed), addressPrefix: `10.${244 + generation + high}.${low}`,
       observe(what, container) {
         const { containers, history } = world.checker();
         if (what === 'started') containers.started(name, container, history.state);
@@ -146,7 +151,7 @@ export function createMachine(
       },
     }),
     traffic: createTraffic(), runs: generation * runsPerMachine, life: null, holds: 0, leaves: false,
-    asked: 0, left: false, lost: false, blank: number > 1 || generation > 0, rejoins: generation > 0,
+    asked: 0, left: false, lost: false, blank: (number > 1 && plan.formed !== true) || generation > 0, rejoins: generation > 0,
     refusals: 0, replaced: false,
   };
   return machine;
@@ -160,7 +165,7 @@ export function boot(world: MachineWorld, machine: Machine): void {
   const { plan, scheduler, network } = world;
   const deliver = (event: PeerEvent): void => world.deliver(machine, run, event);
   const { port: disk, recovery } = machine.disk.open(deliver);
-  const found = foundingRecovery(machine, recovery);
+  const found = foundingRecovery(world, machine, recovery);
   world.checker().opened(id, found.log);
   machine.fuse.renew();
   const clock = createClock(scheduler, deliver, plan.clocks[number - 1]);
@@ -174,6 +179,7 @@ export function boot(world: MachineWorld, machine: Machine): void {
     network: watched(network.attach(id, [address], deliver), world, machine),
     disk: recorded(spoilDisk(world.canary, disk, scheduler, deliver), world, machine),
     traffic: machine.traffic.port, trace: world.trace.port(name),
+    ...world.once === null ? {} : { once: world.once },
   };
   const life = {
     run, clock, clients, detach: () => containers.detach(), paused: false, held: [], member: false,
@@ -228,18 +234,21 @@ function follow(world: MachineWorld, machine: Machine, life: Life, event: Lifecy
   }
 }
 
-/** The first peer founds the cluster, while its disk is empty for the first time. */
-function foundingRecovery(machine: Machine, recovery: DiskRecovery): DiskRecovery {
-  const { number, id, name, address, rejoins } = machine;
+/** The first peer founds the cluster, or all do together, while their disks are empty for the first time. */
+function foundingRecovery(
+  { plan, members }: MachineWorld, { number, rejoins }: Machine, recovery: DiskRecovery,
+): DiskRecovery {
   const { log } = recovery;
   const empty = log.hard.term === 0 && log.entries.length === 0 && log.snapshot.index === 0;
-  if (number !== 1 || rejoins || !empty) return recovery;
-  return { ...recovery, log: bootstrapRecovery({ id, name, addresses: [address], voter: true }) };
+  if ((number !== 1 && plan.formed !== true) || rejoins || !empty) return recovery;
+  const [founder, ...others] = members();
+  if (founder === undefined) return recovery;
+  return { ...recovery, log: bootstrapRecovery(founder, plan.formed === true ? others : []) };
 }
 
-function configOf(machine: Machine, { logBounds }: FaultPlan, door: () => string): PeerConfig {
+function configOf(machine: Machine, { logBounds, formed }: FaultPlan, door: () => string): PeerConfig {
   const { number, name, rejoins, hostIP } = machine;
-  const founds = number === 1 && !rejoins;
+  const founds = !rejoins && (number === 1 || formed === true);
   return {
     name: nodeName(name), hostIP, apiPort: 6443, version: 'v1.36.0',
     capacity: machineCapacity,

@@ -9,6 +9,7 @@ import { mutantsCommand } from './cli/mutants.ts';
 import { replayCommand } from './cli/replay.ts';
 import { reportCommand } from './cli/report.ts';
 import { runCommand } from './cli/run.ts';
+import { scaleCommand } from './cli/scale.ts';
 import { shrinkCommand } from './cli/shrink.ts';
 import { swarmCommand } from './cli/swarm.ts';
 import { serve } from './worker.ts';
@@ -38,6 +39,7 @@ for (const out of [process.stdout, process.stderr]) out.on('error', () => proces
 
 const commands = [
   swarmCommand, replayCommand, shrinkCommand, reportCommand, checkCommand, campaignCommand, mutantsCommand,
+  scaleCommand,
 ];
 add(runCommand(), { isDefault: true });
 for (const make of commands) add(make());

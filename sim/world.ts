@@ -3,6 +3,8 @@
 // that was delivered, so two runs with one hash were one run.
 
 import { assert } from '../cluster/assert.ts';
+import { votersFor } from '../cluster/log/voters.ts';
+import type { LogMember } from '../cluster/log/types.ts';
 import type { PeerEvent } from '../cluster/ports.ts';
 import { leftReason } from '../actors/peer/departures.ts';
 import { digestOf } from '../cluster/state/digest.ts';
@@ -25,6 +27,7 @@ import { diskFull } from './ports/disk.ts';
 import type { Ears, SimRequest } from './ports/clients.ts';
 import { createNetwork } from './ports/network.ts';
 import type { SimNetwork } from './ports/network.ts';
+import { createOnce, sharedFrom } from './ports/once.ts';
 import { createTrace } from './ports/trace.ts';
 import type { Note, SimTrace } from './ports/trace.ts';
 import type { Witness } from './witness.ts';
@@ -89,7 +92,7 @@ export function createWorld(plan: FaultPlan, options: WorldOptions = {}): World 
   });
   const hash = createRollingHash();
   let events = 0;
-  let violation: Violation | null = null;
+  let violation: Violation | null = null, founders: readonly LogMember[] | null = null;
   let spoiled = options.canary !== 'spoil-state';
 
   const report: Report = (oracle, message) => {
@@ -98,6 +101,9 @@ export function createWorld(plan: FaultPlan, options: WorldOptions = {}): World 
   const inner: MachineWorld = {
     plan, scheduler: heap, network, trace, canary: options.canary ?? null, checker: () => checker,
     deliver, witness, doorOf: (guest) => doorOf(world, guest),
+    members: () => founders ??= machines.map(({ id, name, address }, at) =>
+      ({ id, name, addresses: [address], voter: at < votersFor(plan.peers) })),
+    once: plan.peers < sharedFrom ? null : createOnce(),
   };
   const machines = Array.from({ length: plan.peers }, (_, i) => createMachine(inner, i + 1));
   const checker = createChecker(report, machines.map(viewOf), heap.nowMs);

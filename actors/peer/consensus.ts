@@ -136,7 +136,7 @@ export function createConsensus(core: Core, recovery: LogRecovery, hooks: Consen
     for (const entry of entries) {
       if (entry.index <= core.state.revision) continue;
       assert(entry.index === core.state.revision + 1, `entry ${entry.index} after ${core.state.revision}`);
-      applied.push(applyEntry(core.state, entry));
+      applied.push(applyEntry(core.state, entry, core.ports.once));
       if (entry.kind === 'config') {
         appliedMembers = membersOf(entry);
         hooks.membership(appliedMembers, entry.index);

@@ -71,6 +71,8 @@ export interface Hub {
   asked: PeerId | null;
   /** The membership in force, or what the door said while the log says nothing yet. */
   known: readonly LogMember[];
+  /** The ids of `known`. */
+  knownIds: ReadonlySet<PeerId>;
   /** It is what a door has told, in this run. */
   guided: boolean;
   /** When this peer last heard from the leader; null: not since it started. */
@@ -102,6 +104,7 @@ export function createHub(core: Core, timers: Timers, recovery: DiskRecovery, ho
   const hub: Hub = {
     core, hooks, view: { role: 'learner', term: 0 as Term, leader: null, ready: false }, asked: null,
     known: recovery.log.snapshot.members, guided: false,
+    knownIds: new Set(recovery.log.snapshot.members.map(({ id }) => id)),
     freshMs: null, settlesAt: null, announced: null, seen: new Map(),
     departures: createDepartures(core, () => membersChanged(hub, hub.known)),
   } as unknown as Hub;
@@ -253,9 +256,10 @@ function joinSpread(hub: Hub): Spread {
 }
 
 function membersChanged(hub: Hub, next: readonly LogMember[]): void {
-  const gone = hub.known.filter(({ id }) => !next.some((member) => member.id === id));
+  const ids = new Set(next.map(({ id }) => id)), gone = hub.known.filter(({ id }) => !ids.has(id));
   hub.departures.changed(hub.known, next);
   hub.known = next;
+  hub.knownIds = ids;
   for (const { id } of gone) hub.seen.delete(id);
   announceMembers(hub);
   hub.spread.members(next);
@@ -385,7 +389,7 @@ function servicesOf(hub: Hub, timers: Timers): PeerServices {
     runtime: (call, done) => hub.runtime.call(call, done),
     traffic: (routes) => core.ports.traffic.apply(routes),
     liveness: (peer) =>
-      ({ ...hub.spread.liveness(peer), stranger: !hub.known.some(({ id }) => id === peer) }),
+      ({ ...hub.spread.liveness(peer), stranger: !hub.knownIds.has(peer) }),
     trace: core.trace,
   };
 }

@@ -10,6 +10,7 @@ import type { PeerMessage } from '../../cluster/messages.ts';
 import type {
   ClientsEvent, ContainersEvent, DiskEvent, DiskRecovery, NetworkEvent,
 } from '../../cluster/ports.ts';
+import { eachTime } from '../../cluster/ports.ts';
 import { decodeFeed, decodeMessage, isRefusal } from '../../cluster/wire.ts';
 import type { Core, Timers } from './core.ts';
 import { committedFact, joinedFact } from './consensus.ts';
@@ -61,10 +62,11 @@ export function createParts(core: Core, timers: Timers, recovery: DiskRecovery, 
 }
 
 function network(hub: Hub, event: NetworkEvent): void {
+  const { once = eachTime } = hub.core.ports;
   switch (event.type) {
     case 'message': return message(hub, event.from, event.frame);
     case 'feed': {
-      const batch = decodeFeed(event.frame);
+      const batch = once(event.frame, 'feed', () => decodeFeed(event.frame));
       if (isRefusal(batch)) return hub.core.trace('wire', 'refused', { from: 'feed', why: batch.refused });
       if (batch.from === hub.view.leader) hub.freshMs = hub.core.now();
       return hub.spread.feed(batch);
@@ -85,7 +87,7 @@ function network(hub: Hub, event: NetworkEvent): void {
 function message(hub: Hub, from: PeerId, frame: Uint8Array): void {
   const decoded = decodeMessage(frame);
   if (isRefusal(decoded)) return hub.core.trace('wire', 'refused', { from, why: decoded.refused });
-  if (!hub.known.some(({ id }) => id === from)) {
+  if (!hub.knownIds.has(from)) {
     // Who was taken out may still catch up to where the log says so.
     if (hub.departures.has(from) && decoded.kind === 'repair') return receive(hub, from, decoded);
     return hub.core.trace('wire', 'stranger', { from });

@@ -122,9 +122,9 @@ export function createLog(config: LogConfig, recovery: LogRecovery, random: Rand
 }
 
 /** The founding peer's log: itself the only member and voter, by an entry like any later membership. */
-export function bootstrapRecovery(member: LogMember): LogRecovery {
+export function bootstrapRecovery(founder: LogMember, others: readonly LogMember[] = []): LogRecovery {
   const term = toTerm(1);
-  const data = encodeMembers([{ ...member, voter: true }]);
+  const data = encodeMembers([{ ...founder, voter: true }, ...others]);
   return {
     ...emptyRecovery(), hard: { term, vote: null }, unsaved: true,
     entries: [{ index: toIndex(1), term, kind: 'config', data }],

@@ -9,6 +9,8 @@ import { assert } from '../assert.ts';
 import { limits } from '../limits.ts';
 import type { KubeObject } from '../api/types.ts';
 import type { Entry } from '../log/types.ts';
+import { eachTime } from '../ports.ts';
+import type { OncePort } from '../ports.ts';
 import { decodeCommand, isRefusal } from '../wire.ts';
 import { digested } from './digest.ts';
 import { Draft } from './draft.ts';
@@ -20,14 +22,14 @@ import type { Applied, Change, Command, Outcome, Refusal } from './types.ts';
 import { enter } from './windows.ts';
 
 /** Applies the entry that follows the state's revision. `state` is changed. */
-export function applyEntry(state: State, entry: Entry): Applied {
+export function applyEntry(state: State, entry: Entry, once: OncePort = eachTime): Applied {
   const { index, term } = entry, target = mutable(state);
   assert(index === state.revision + 1, `entry ${index} does not follow revision ${state.revision}`);
   assert(term >= state.term, `entry ${index} is of term ${term}, after one of term ${state.term}`);
   target.revision = asRevision(index);
   target.term = term;
   if (entry.kind !== 'command') return nothing(entry);
-  const command = decodeCommand(entry.data);
+  const command = once(entry, 'command', () => decodeCommand(entry.data));
   if (isRefusal(command)) {
     const message = `unreadable command: ${command.refused}`;
     return { ...nothing(entry), outcome: refused({ reason: 'Invalid', message }) };
@@ -38,7 +40,11 @@ export function applyEntry(state: State, entry: Entry): Applied {
     const message = duplicate ? 'this command was applied before' : 'this command is too old to be applied';
     return { index, id, duplicate, outcome: refused({ reason: 'TooOld', message }), changes: [] };
   }
-  return { index, id, duplicate: false, ...applyCommand(target, command, entry) };
+  // States of one digest are one state.
+  const effects = once(command, `upon ${state.revision} ${target.digest.join()}`,
+    () => effectsOf(target, command, entry));
+  takeEffect(target, effects);
+  return { index, id, duplicate: false, outcome: effects.outcome, changes: effects.changes };
 }
 
 function nothing(entry: Entry): Applied {
@@ -48,33 +54,43 @@ function nothing(entry: Entry): Applied {
 
 const refused = (refusal: Refusal): Outcome => ({ ok: false, refusal });
 
-interface Effects { readonly outcome: Outcome; readonly changes: readonly Change[] }
+interface Effects {
+  readonly outcome: Outcome;
+  readonly changes: readonly Change[];
+  /** The state's, after them. */
+  readonly digest: MutableState['digest'];
+}
 
-function applyCommand(state: MutableState, command: Command, entry: Entry): Effects {
+/** What the command comes to; but for addresses and ports given out, nothing of it has taken effect yet. */
+function effectsOf(state: MutableState, command: Command, entry: Entry): Effects {
+  const none = { changes: [], digest: state.digest };
   if (command.fence !== undefined && command.fence !== entry.term) {
     const message = `made by the leader of term ${command.fence}, but this is term ${entry.term}`;
-    return { outcome: refused({ reason: 'Fenced', message }), changes: [] };
+    return { outcome: refused({ reason: 'Fenced', message }), ...none };
   }
   const draft = new Draft(state), objects: KubeObject[] = [];
   for (const op of command.ops) {
     const result = draft.carryOut(op);
     if (isRefused(result)) {
       draft.giveUp();
-      return { outcome: refused(result), changes: [] };
+      return { outcome: refused(result), ...none };
     }
     objects.push(result);
   }
-  const changes = draft.changes();
+  const changes = draft.changes(), digest = changes.reduce(digested, state.digest);
+  return { outcome: { ok: true, revision: state.revision, objects }, changes, digest };
+}
+
+function takeEffect(state: MutableState, { changes, digest }: Effects): void {
   for (const change of changes) {
     place(state, change.key, change.type === 'DELETED' ? null : change.object);
     remember(state, change);
   }
-  return { outcome: { ok: true, revision: state.revision, objects }, changes };
+  state.digest = digest;
 }
 
 function remember(state: MutableState, change: Change): void {
   state.changes.push(change);
-  state.digest = digested(state.digest, change);
   // Cut in large steps: one move per `changesKept` changes.
   if (state.changes.length <= 2 * limits.changesKept) return;
   const cut = state.changes.length - limits.changesKept;

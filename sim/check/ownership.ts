@@ -40,8 +40,7 @@ export function createOwnershipOracle(
       return 'its namespace goes';
     }
     if (resource !== resources.pods) return null;
-    // However long the deletion was on its way: it is of this very version of the pod, so it was decided
-    // later.
+    // However long the deletion was on its way: it is of this version of the pod, so it was decided later.
     const until = tainted.get((before as Pod).spec.nodeName ?? '') ?? 0;
     if (until > Number(before.metadata.resourceVersion)) return 'its node was tainted when that was decided';
     return reasonForPod(state, before as Pod);

@@ -42,7 +42,7 @@ const duration = number(0, minutesMax * 60_000);
 
 // ── the plan ─────────────────────────────────────────────────────────────────────────────────────────────
 
-const optionalInPlan: readonly (keyof FaultPlan)[] = ['users', 'core'];
+const optionalInPlan: readonly (keyof FaultPlan)[] = ['users', 'core', 'formed'];
 
 function planShape(peers: number): Shape<FaultPlan> {
   const peer = integer(1, peers);
@@ -51,6 +51,7 @@ function planShape(peers: number): Shape<FaultPlan> {
     minutes: number(0, minutesMax), healMs: duration, boundMs: duration,
     classes: listOf(oneOf(faultClasses)), links: conditions, disks: diskConditions,
     clocks: listOf(clock), logBounds: shaped(boundsShape, 'all'), core: listOf(peer), users: listOf(text),
+    formed: oneOf([true, false]),
     faults: listOf((value, path) => checkFault(value, path, peers)),
   };
 }
