@@ -78,7 +78,7 @@ export function createConsensus(core: Core, recovery: LogRecovery, hooks: Consen
   const log = createLog({ self: core.self, bounds: core.config.logBounds ?? {} }, recovery, core.random);
   const inbox: { readonly event: LogEvent; readonly batch: Batch | null }[] = [];
   const readers = new Map<number, (index: Index | null) => void>();
-  let stepping = false, noting = false, broken = false;
+  let stepping = false, noting = false, broken = false, caughtUp = false;
   let lastRead = 0;
   /** The members as of the last applied entry, for the meta of snapshots of the state. */
   let appliedMembers: readonly LogMember[] = recovery.snapshot.members;
@@ -150,12 +150,22 @@ export function createConsensus(core: Core, recovery: LogRecovery, hooks: Consen
 
   /** Now and then, not at each commit: the note only shortens what a restart has to ask for. */
   function noteCommitted(): void {
+    if (!caughtUp && isCaughtUp(log)) {
+      // At once: by it a peer that starts again knows that its own log is to be believed, also where that says
+      // that it was taken out, and need not ask at a door.
+      caughtUp = true;
+      return saveCommitted();
+    }
     if (noting) return;
     noting = true;
     core.arm('log/note', limits.commitNoteMs, () => {
       noting = false;
-      core.ports.disk.saveFact(committedFact, `${core.state.revision}/${core.state.term}`);
+      saveCommitted();
     });
+  }
+
+  function saveCommitted(): void {
+    core.ports.disk.saveFact(committedFact, `${core.state.revision}/${core.state.term}`);
   }
 
   function install(meta: SnapshotMeta, data: Uint8Array): void {
