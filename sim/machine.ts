@@ -151,7 +151,8 @@ export function createMachine(
       },
     }),
     traffic: createTraffic(), runs: generation * runsPerMachine, life: null, holds: 0, leaves: false,
-    asked: 0, left: false, lost: false, blank: (number > 1 && plan.formed !== true) || generation > 0, rejoins: generation > 0,
+    asked: 0, left: false, lost: false, rejoins: generation > 0,
+    blank: (number > 1 && plan.formed !== true) || generation > 0,
     refusals: 0, replaced: false,
   };
   return machine;

@@ -151,8 +151,8 @@ export function createConsensus(core: Core, recovery: LogRecovery, hooks: Consen
   /** Now and then, not at each commit: the note only shortens what a restart has to ask for. */
   function noteCommitted(): void {
     if (!caughtUp && isCaughtUp(log)) {
-      // At once: by it a peer that starts again knows that its own log is to be believed, also where that says
-      // that it was taken out, and need not ask at a door.
+      // At once: a peer that starts again and does not know that it had caught up asks at a door, and if it
+      // was taken out meanwhile it is let in once more.
       caughtUp = true;
       return saveCommitted();
     }

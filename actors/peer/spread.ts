@@ -104,9 +104,10 @@ export function createSpread(core: Core, consensus: Consensus, hooks: SpreadHook
   /** How late this very timer is tells how busy the peer's loop is. */
   function beat(): void {
     const late = Math.max(0, core.now() - beatDueMs);
-    const { ready, reason, cpuMilli, memoryBytes } = hooks.self(), addresses = core.ports.network.addresses();
-    // Of a thousand members' beats it takes a while until one has come round to a given member, and the leader
-    // writes the Nodes' conditions.
+    const { ready, reason, cpuMilli, memoryBytes } = hooks.self();
+    const addresses = core.ports.network.addresses();
+    // Of a thousand members' beats it takes a while until one has come round to a given member, and the
+    // leader writes the Nodes' conditions.
     const leader = view?.leader ?? null, word = JSON.stringify([leader, ready, reason, addresses]);
     const isNews = leader !== null && leader !== core.self && word !== toldLeader;
     if (isNews) toldLeader = word;

@@ -43,9 +43,9 @@ export function forget(rumours: Rumours, peer: PeerId): void {
 }
 
 /**
- * Starts spreading a peer's newest beat. `news`: it says something else than the one before. In a large cluster
- * there are more beats than can be told, and news go first; what a beat says the next one says again, so news
- * that are under way go on with it.
+ * Starts spreading a peer's newest beat. `news`: it says something else than the one before. In a large
+ * cluster there are more beats than can be told, and news go first; what a beat says the next one says again,
+ * so news that are under way go on with it.
  */
 export function tellBeat(rumours: Rumours, peer: PeerId, news: boolean): void {
   rumours.order += 1;
