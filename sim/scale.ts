@@ -104,7 +104,8 @@ function deploy(world: World, pods: number): void {
   const door = world.machines.find(({ life }) => life?.peer.log().role !== 'leader');
   assert(door !== undefined, 'there is a peer that does not lead');
   for (let at = 0, left = pods; left > 0; at += 1, left -= replicasMax) {
-    const body = new TextEncoder().encode(JSON.stringify(deployment(`app-${at}`, Math.min(left, replicasMax))));
+    const wanted = deployment(`app-${at}`, Math.min(left, replicasMax));
+    const body = new TextEncoder().encode(JSON.stringify(wanted));
     world.request(door.number, {
       method: 'POST', path: '/apis/apps/v1/namespaces/default/deployments', query: '',
       headers: { 'content-type': 'application/json' }, body,
