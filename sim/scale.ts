@@ -73,7 +73,8 @@ export function runScale(options: ScaleOptions): World {
 
 function scalePlan({ seed, peers }: ScaleOptions): FaultPlan {
   return {
-    version: 1, seed, peers, minutes: 60, healMs: 0, boundMs: phaseMsMax, classes: [], users: [], formed: true,
+    version: 1, seed, peers, minutes: 60, healMs: 0, boundMs: phaseMsMax, classes: [], users: [],
+    formed: true,
     links: {
       delay: 'uniform', delayMsMin: 0.2, delayMsMax: 2, lossPpm: 0, duplicatePpm: 0, reorderPpm: 0,
       reorderMsMax: 0,
