@@ -237,6 +237,7 @@ function joinSpread(hub: Hub): Spread {
       hub.members.liveness();
       hub.workers.liveness(peer);
     },
+    heard: (peer) => hub.members.heard(peer),
     beat(peer, first) {
       if (first) hub.members.liveness();
       hub.workers.liveness(peer);

@@ -35,6 +35,8 @@ export interface Members {
   role(view: RoleView): void;
   /** Gossip changed its mind about someone. */
   liveness(): void;
+  /** A member has just spoken. */
+  heard(peer: PeerId): void;
   joinMessage(from: PeerId, message: JoinMessage): void;
   /** `admit` and `remove` from other members. */
   message(from: PeerId, message: Extract<PeerMessage, { kind: 'admit' | 'remove' }>): void;
@@ -66,6 +68,7 @@ export function createMembers(core: Core, consensus: Consensus, spread: Spread,
   /** Voters that came back without a log were made learners then: their beats may be of before. */
   const restedMs = new Map<PeerId, number>();
   let transferredMs = -Infinity, confirming = 0;
+  let asked: { readonly peer: PeerId; readonly sinceMs: number; answered: boolean } | null = null;
   let members: readonly LogMember[] = [];
   let committed = true;
   let view: RoleView | null = null;
@@ -90,7 +93,23 @@ export function createMembers(core: Core, consensus: Consensus, spread: Spread,
       }
     }
     const next = nextChange(members, live, caughtUp, core.self);
-    if (next !== null) consensus.feed({ type: 'propose-config', members: next });
+    if (next === null) return;
+    const before = new Set(members.filter(({ voter }) => voter).map(({ id }) => id));
+    const promoted = next.find(({ id, voter }) => voter && !before.has(id));
+    if (promoted !== undefined && !speaks(promoted.id)) return;
+    consensus.feed({ type: 'propose-config', members: next });
+  }
+
+  /**
+   * Whether the member has just answered; if not, it is asked, and the answer brings the next look. Gossip
+   * takes a while to find out that a member is gone, and once a vote is given to it every commit may need it.
+   */
+  function speaks(peer: PeerId): boolean {
+    const answered = asked?.peer === peer && asked.answered && core.now() - asked.sinceMs < reviewMs;
+    if (answered) return true;
+    asked = { peer, sinceMs: core.now(), answered: false };
+    spread.ask(peer);
+    return false;
   }
 
   function rests(peer: PeerId): boolean {
@@ -205,6 +224,11 @@ export function createMembers(core: Core, consensus: Consensus, spread: Spread,
       review();
     },
     liveness: review,
+    heard(peer) {
+      if (asked === null || asked.peer !== peer || asked.answered) return;
+      asked.answered = true;
+      review();
+    },
     joinMessage(from, message) {
       if (message.type !== 'ask') return openDoor({ type: 'message', from, message, sure: false });
       const answer = committed ? answerTo(core, members, from, message) : null;

@@ -38,11 +38,15 @@ export interface Spread {
   start(): void;
   /** What this peer can say of itself changed at once, not only at the next beat. */
   beatNow(): void;
+  /** Pings a member outside of its turn: if it lives, `heard` comes soon. */
+  ask(peer: PeerId): void;
 }
 
 export interface SpreadHooks {
   send(to: PeerId, message: PeerMessage): void;
   liveness(peer: PeerId, status: Liveness): void;
+  /** A member itself has just spoken. */
+  heard(peer: PeerId): void;
   /** A newer beat of a member was heard; `first`: none of its run had been. */
   beat(peer: PeerId, first: boolean): void;
   /** Where a member says that it can be reached. */
@@ -58,10 +62,8 @@ export function createSpread(core: Core, consensus: Consensus, hooks: SpreadHook
   const membership = createMembership({ self: core.self, incarnation: core.incarnation }, core.random);
   const publisher = createPublisher(core.self), receiver = createReceiver();
   const repair = createRepair(core.self, core.random);
-  let view: RoleView | null = null;
-  let members: readonly LogMember[] = [];
-  let publishing = false;
-  let beatDueMs = 0;
+  let view: RoleView | null = null, members: readonly LogMember[] = [];
+  let publishing = false, beatDueMs = 0;
   /** What the leader was told of this peer directly, and which leader. */
   let toldLeader = '';
 
@@ -99,6 +101,11 @@ export function createSpread(core: Core, consensus: Consensus, hooks: SpreadHook
       case 'incarnation': return core.ports.disk.saveFact('incarnation', String(effect.incarnation));
       default: return unreachable(effect);
     }
+  }
+
+  function hear(from: PeerId, message: GossipMessage): void {
+    gossip({ type: 'message', from, message });
+    hooks.heard(from);
   }
 
   /** How late this very timer is tells how busy the peer's loop is. */
@@ -212,7 +219,7 @@ export function createSpread(core: Core, consensus: Consensus, hooks: SpreadHook
       look();
     },
     message(from, message, kind) {
-      if (kind === 'gossip') gossip({ type: 'message', from, message: message as GossipMessage });
+      if (kind === 'gossip') hear(from, message as GossipMessage);
       else mend({ type: 'message', from, message: message as RepairMessage });
     },
     feed: (batch) => receive({ type: 'batch', batch }),
@@ -224,5 +231,6 @@ export function createSpread(core: Core, consensus: Consensus, hooks: SpreadHook
       beat();
     },
     beatNow: beat,
+    ask: (peer) => gossip({ type: 'ask', peer }),
   };
 }

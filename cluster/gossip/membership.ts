@@ -42,6 +42,7 @@ export function step(m: Membership, event: GossipEvent, nowMs: number): GossipEf
       stampBeat(m, event.beat);
       if (event.to !== undefined && m.peers.has(event.to)) tellAtOnce(m, event.to, turn);
       break;
+    case 'ask': if (m.peers.has(event.peer)) tellAtOnce(m, event.peer, turn); break;
     default: unreachable(event);
   }
   armShared(m, turn);

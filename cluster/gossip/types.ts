@@ -52,7 +52,9 @@ export type GossipEvent =
    * that should not have to wait until they have spread.
    */
   | { readonly type: 'self'; readonly beat: Omit<Beat, 'peer' | 'incarnation' | 'sequence'>;
-      readonly to?: PeerId };
+      readonly to?: PeerId }
+  /** The owner wants to hear from this member now. */
+  | { readonly type: 'ask'; readonly peer: PeerId };
 
 export type GossipEffect =
   | { readonly type: 'send'; readonly to: PeerId; readonly message: GossipMessage }

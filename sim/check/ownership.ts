@@ -29,7 +29,7 @@ export function createOwnershipOracle(
 
   /** Why this object may go; null: for no reason that can be seen. */
   function reasonFor(state: State, { key, object, previous }: Change): string | null {
-    const { resource, namespace } = splitKey(key);
+    const { resource, namespace, name } = splitKey(key);
     const before = previous ?? object;
     if (before.metadata.deletionTimestamp !== undefined) return 'it was to go';
     if (aged.includes(resource)) return 'by age';
@@ -38,6 +38,10 @@ export function createOwnershipOracle(
     const home = get(state, objectKey(resources.namespaces, '', namespace));
     if (namespace !== '' && (home === null || home.metadata.deletionTimestamp !== undefined)) {
       return 'its namespace goes';
+    }
+    if (resource === resources.endpoints) {
+      const service = get(state, objectKey(resources.services, namespace, name));
+      return service === null ? 'its Service is gone' : null;
     }
     if (resource !== resources.pods) return null;
     // However long the deletion was on its way: it is of this version of the pod, so it was decided later.

@@ -121,8 +121,10 @@ on('an informer goes on with another peer and ends with what is there', async (c
   const list = () => config.makeApiClient(CoreV1Api).listNamespacedConfigMap({ namespace: 'default' });
   let turn = 0, going = true, stopped = false, added = 0, deleted = 0;
   const informer = makeInformer<V1ConfigMap>(config, paths.configMaps, list);
-  informer.on('add', () => { added += 1; });
-  informer.on('delete', () => { deleted += 1; });
+  // Each namespace has one that comes back when it is deleted.
+  const counts = ({ metadata }: V1ConfigMap): number => (metadata?.name === 'kube-root-ca.crt' ? 0 : 1);
+  informer.on('add', (object) => { added += counts(object); });
+  informer.on('delete', (object) => { deleted += counts(object); });
   informer.on('error', () => {
     if (stopped) return;
     config.setCurrentContext((others[turn++ % others.length] as TestPeer).name);
