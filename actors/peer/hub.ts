@@ -239,7 +239,7 @@ function joinSpread(hub: Hub): Spread {
     },
     heard: (peer) => hub.members.heard(peer),
     beat(peer, first) {
-      if (first) hub.members.liveness();
+      hub.members.beat(first);
       hub.workers.liveness(peer);
     },
     addresses(peer, addresses) {

@@ -10,7 +10,7 @@ import type { Index, PeerId } from '../../cluster/ids.ts';
 import { createDoor, stepDoor, tokenFromSecret } from '../../cluster/join.ts';
 import type { DoorEffect, DoorEvent, JoinToken } from '../../cluster/join.ts';
 import { objectKey } from '../../cluster/ids.ts';
-import { nextChange } from '../../cluster/log/voters.ts';
+import { nextChange, votersFor } from '../../cluster/log/voters.ts';
 import type { CaughtUp } from '../../cluster/log/voters.ts';
 import { limits } from '../../cluster/limits.ts';
 import type { LogMember } from '../../cluster/log/types.ts';
@@ -37,6 +37,8 @@ export interface Members {
   liveness(): void;
   /** A member has just spoken. */
   heard(peer: PeerId): void;
+  /** A newer beat of a member was heard; `first`: none of its run had been. */
+  beat(first: boolean): void;
   joinMessage(from: PeerId, message: JoinMessage): void;
   /** `admit` and `remove` from other members. */
   message(from: PeerId, message: Extract<PeerMessage, { kind: 'admit' | 'remove' }>): void;
@@ -224,6 +226,11 @@ export function createMembers(core: Core, consensus: Consensus, spread: Spread,
       review();
     },
     liveness: review,
+    beat(first) {
+      // While there are too few voters each beat may tell of one that is fit by now. Else there is no hurry.
+      if (!leads()) return;
+      if (first || members.filter(({ voter }) => voter).length < votersFor(members.length)) review();
+    },
     heard(peer) {
       if (asked === null || asked.peer !== peer || asked.answered) return;
       asked.answered = true;

@@ -8,8 +8,8 @@ export const apiMutants: readonly Mutant[] = [
     what: 'an update compares revisions when it is read and writes later: two steps, with others between',
     edits: [{
       file: 'cluster/api/write.ts',
-      find: "const op: Op = { op: 'update', key, object, expect: expectSame(old) };",
-      replace: "const op: Op = { op: 'update', key, object };",
+      find: "const op: Op = { op: 'update', key, object: stored, expect: expectSame(old) };",
+      replace: "const op: Op = { op: 'update', key, object: stored };",
     }],
     draw: { classes: ['slow-disk', 'links', 'crash', 'partition'] },
   },
@@ -17,8 +17,8 @@ export const apiMutants: readonly Mutant[] = [
     name: 'status-overwrites-spec', area: 'api', oracle: 'status-keeps-spec',
     what: 'an update of the status takes over the spec that its writer had seen',
     edits: [{
-      file: 'cluster/api/update.ts', find: "'status' ? resource.prepareStatus(filled, old)",
-      replace: "'status' ? filled",
+      file: 'cluster/api/update.ts', find: 'const prepared = below ? prepareBelow(filled, old, by)',
+      replace: 'const prepared = below ? filled',
     }],
   },
   {

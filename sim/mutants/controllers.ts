@@ -48,8 +48,8 @@ const controllers: readonly Mutant[] = [
     what: 'an owner\'s deletion that no collector saw as it happened is never made up for',
     edits: [{
       file: 'actors/controllers/garbage.ts',
-      find: 'allKeys: (state) => resourceTable.flatMap((resource) =>',
-      replace: 'allKeys: (state) => (resourceTable.length > 0 ? [] : resourceTable).flatMap((resource) =>',
+      find: 'allKeys: (state) => storedResources(state).flatMap((resource) =>',
+      replace: 'allKeys: (state) => storedResources(state).slice(0, 0).flatMap((resource) =>',
     }],
     draw: { classes: ['crash-within', 'slow-disk', 'links', 'pause', 'partition'] },
   },

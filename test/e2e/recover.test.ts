@@ -19,6 +19,7 @@ on('while the cluster has a leader there is nothing to recover', async (cluster)
 on('the last of three shows what is left, asks, and goes on', async (cluster) => {
   const leader = await cluster.leader();
   await leader.api.json('POST', paths.configMaps, configMap('before'));
+  await until('all three vote', async () => (await leader.status())?.survives === 1, 30_000);
   last = cluster.peers.find((peer) => peer !== leader) as TestPeer;
   await until('the last one has it', async () =>
     (await last.api.send('GET', `${paths.configMaps}/before`)).status === 200, 10_000);
