@@ -28,9 +28,9 @@ export interface Ports {
 /**
  * Work that many peers of one process would do alike, done once: in a simulation of a thousand machines each
  * reads the same bytes and comes to the same objects. `on`: what the work is done on; the same value with the
- * same `label` gives the same result, which nobody may change.
+ * same `label`, which is asked for only where it matters, gives the same result, which nobody may change.
  */
-export type OncePort = <T>(on: object, label: string, work: () => T) => T;
+export type OncePort = <T>(on: object, label: () => string, work: () => T) => T;
 
 /** Each for itself. */
 export const eachTime: OncePort = (_, __, work) => work();

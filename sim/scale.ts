@@ -10,6 +10,7 @@ import { resources } from '../cluster/api/objects.ts';
 import type { Node, Pod } from '../cluster/api/types.ts';
 import { createRandom, hash32 } from '../cluster/random.ts';
 import { list } from '../cluster/state/query.ts';
+import { isReady } from '../actors/controllers/pod-state.ts';
 import type { FaultPlan } from './faults.ts';
 import { trueClock } from './ports/clock.ts';
 import { createWorld } from './world.ts';
@@ -95,9 +96,9 @@ function countReady({ checker: { history } }: World): number {
 /** Ready, and on a machine that lives. */
 function countRunning({ checker: { history }, machines }: World): number {
   const dead = new Set(machines.filter(({ life }) => life === null).map(({ name }) => name));
-  return list<Pod>(history.state, resources.pods).filter(({ metadata, spec, status }) =>
-    metadata.deletionTimestamp === undefined && !dead.has(spec.nodeName ?? '')
-    && status?.conditions?.some(({ type, status: is }) => type === 'Ready' && is === 'True')).length;
+  return list<Pod>(history.state, resources.pods).filter((pod) =>
+    isReady(pod) && pod.metadata.deletionTimestamp === undefined
+    && !dead.has(pod.spec.nodeName ?? '')).length;
 }
 
 /** Deployments of equal size, through a peer that is not the leader. */

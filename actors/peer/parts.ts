@@ -66,7 +66,7 @@ function network(hub: Hub, event: NetworkEvent): void {
   switch (event.type) {
     case 'message': return message(hub, event.from, event.frame);
     case 'feed': {
-      const batch = once(event.frame, 'feed', () => decodeFeed(event.frame));
+      const batch = once(event.frame, () => 'feed', () => decodeFeed(event.frame));
       if (isRefusal(batch)) return hub.core.trace('wire', 'refused', { from: 'feed', why: batch.refused });
       if (batch.from === hub.view.leader) hub.freshMs = hub.core.now();
       return hub.spread.feed(batch);

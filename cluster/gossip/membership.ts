@@ -60,13 +60,9 @@ export function beatOf(m: Membership, peer: PeerId): Beat | null {
 
 /** The members that are neither suspect nor dead, this peer included, sorted. */
 export function liveMembers(m: Membership): PeerId[] {
-  const live: PeerId[] = [];
-  let told = false;
-  for (const peer of m.members) {
-    if (!told && m.self < peer) told = live.push(m.self) > 0;
-    if (m.peers.get(peer)?.status === 'alive') live.push(peer);
-  }
-  if (!told) live.push(m.self);
+  const live = m.members.filter((peer) => m.peers.get(peer)?.status === 'alive');
+  const after = live.findIndex((peer) => m.self < peer);
+  live.splice(after < 0 ? live.length : after, 0, m.self);
   return live;
 }
 

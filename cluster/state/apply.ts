@@ -29,7 +29,7 @@ export function applyEntry(state: State, entry: Entry, once: OncePort = eachTime
   target.revision = asRevision(index);
   target.term = term;
   if (entry.kind !== 'command') return nothing(entry);
-  const command = once(entry, 'command', () => decodeCommand(entry.data));
+  const command = once(entry, () => 'command', () => decodeCommand(entry.data));
   if (isRefusal(command)) {
     const message = `unreadable command: ${command.refused}`;
     return { ...nothing(entry), outcome: refused({ reason: 'Invalid', message }) };
@@ -41,7 +41,7 @@ export function applyEntry(state: State, entry: Entry, once: OncePort = eachTime
     return { index, id, duplicate, outcome: refused({ reason: 'TooOld', message }), changes: [] };
   }
   // States of one digest are one state.
-  const effects = once(command, `upon ${state.revision} ${target.digest.join()}`,
+  const effects = once(command, () => `upon ${state.revision} ${target.digest.join()}`,
     () => effectsOf(target, command, entry));
   takeEffect(target, effects);
   return { index, id, duplicate: false, outcome: effects.outcome, changes: effects.changes };

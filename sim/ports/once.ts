@@ -12,7 +12,8 @@ export const sharedFrom = 100;
 
 export function createOnce(): OncePort {
   const known = new WeakMap<object, Map<string, unknown>>();
-  return <T>(on: object, label: string, work: () => T): T => {
+  return <T>(on: object, labelOf: () => string, work: () => T): T => {
+    const label = labelOf();
     let results = known.get(on);
     if (results === undefined) known.set(on, results = new Map());
     if (results.has(label)) return results.get(label) as T;
