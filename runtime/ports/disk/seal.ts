@@ -11,7 +11,8 @@
 // The key file has a line per key, 32 bytes in base64: the first seals, all of them open.
 // Source: NIST SP 800-38D, section 8.2.1 (deterministic nonces); RFC 5869 (HKDF).
 
-import { createCipheriv, createDecipheriv, createHash, hkdfSync, randomBytes } from 'node:crypto';
+import { createCipheriv, createDecipheriv, createHash, createSecretKey, hkdfSync, randomBytes } from 'node:crypto';
+import type { KeyObject } from 'node:crypto';
 import { open, readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { syncDirectory } from './files.ts';
@@ -79,10 +80,10 @@ function createSeal(keys: readonly Buffer[]): Seal {
   if (first === undefined) throw new Error('no key to seal with');
   const current = idOf(first), salt = randomBytes(saltBytes), own = derived(first, salt);
   /** Keys of former runs, by key id and salt. */
-  const former = new Map<string, Buffer>();
+  const former = new Map<string, KeyObject>();
   let count = 0n;
 
-  function keyFor(id: number, itsSalt: Buffer): Buffer | null {
+  function keyFor(id: number, itsSalt: Buffer): KeyObject | null {
     const name = `${id}/${itsSalt.toString('base64')}`, known = former.get(name);
     if (known !== undefined) return known;
     const master = keys.find((key) => idOf(key) === id);
@@ -99,7 +100,7 @@ function createSeal(keys: readonly Buffer[]): Seal {
       salt.copy(head, idBytes);
       head.writeBigUInt64LE(count, idBytes + saltBytes);
       count += 1n;
-      const sealing = createCipheriv(cipher, own, nonceIn(head), { authTagLength: tagBytes }).setAAD(place);
+      const sealing = createCipheriv(cipher, own, nonceIn(head), withTag).setAAD(place);
       const body = sealing.update(plain);
       sealing.final();
       return Buffer.concat([head, body, sealing.getAuthTag(), ending]);
@@ -110,7 +111,7 @@ function createSeal(keys: readonly Buffer[]): Seal {
       const id = bytes.readUInt32LE(0), key = keyFor(id, bytes.subarray(idBytes, idBytes + saltBytes));
       if (key === null) return { refused: 'the key file does not hold the key that it was encrypted with' };
       const end = bytes.length - endBytes - tagBytes;
-      const opening = createDecipheriv(cipher, key, nonceIn(bytes), { authTagLength: tagBytes })
+      const opening = createDecipheriv(cipher, key, nonceIn(bytes), withTag)
         .setAAD(place).setAuthTag(bytes.subarray(end, end + tagBytes));
       try {
         const plain = opening.update(bytes.subarray(headBytes, end));
@@ -123,10 +124,12 @@ function createSeal(keys: readonly Buffer[]): Seal {
   };
 }
 
-const ending = Buffer.from([1]);
+const ending = Buffer.from([1]), withTag = { authTagLength: tagBytes };
 
-const derived = (master: Buffer, salt: Buffer): Buffer =>
-  Buffer.from(hkdfSync('sha256', master, salt, 'shoal disk', keyBytes));
+/** A key object: given plain bytes, Node throws and catches an error inside for each cipher that is made
+ *  (measured: 15 µs for a frame of 1 KB, where 4 are enough). */
+const derived = (master: Buffer, salt: Buffer): KeyObject =>
+  createSecretKey(Buffer.from(hkdfSync('sha256', master, salt, 'shoal disk', keyBytes)));
 
 /** The count, to the twelve bytes that the cipher wants. */
 function nonceIn(head: Buffer): Buffer {
