@@ -2,8 +2,8 @@
 // half a minute; beside the limits that Shoal sets itself, and beside three members of etcd at rest.
 //
 // What dominated, found with `perf`: code that runs seven times a second takes V8 most of a minute to compile
-// well. A leader took 2.0 % in the half minute that began ten seconds after its start, 1.3 to 1.4 % in the next
-// and all later ones; so peers rest a minute before they are measured.
+// well. A leader took 2.0 % in the half minute that began ten seconds after its start, 1.3 to 1.4 % in the
+// next and all later ones; so peers rest a minute before they are measured.
 
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

@@ -11,7 +11,9 @@
 // The key file has a line per key, 32 bytes in base64: the first seals, all of them open.
 // Source: NIST SP 800-38D, section 8.2.1 (deterministic nonces); RFC 5869 (HKDF).
 
-import { createCipheriv, createDecipheriv, createHash, createSecretKey, hkdfSync, randomBytes } from 'node:crypto';
+import {
+  createCipheriv, createDecipheriv, createHash, createSecretKey, hkdfSync, randomBytes,
+} from 'node:crypto';
 import type { KeyObject } from 'node:crypto';
 import { open, readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
