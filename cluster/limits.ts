@@ -462,6 +462,8 @@ export const limits = {
   celMessageBytesMax: 5 * 1024,
   /** Parameters that one binding of a policy may select: each is evaluated for every write. */
   policyParamsMax: 100,
+  /** Pods of a namespace that are looked at when its level of PodSecurity rises, as in Kubernetes. */
+  podSecurityPodsMax: 3_000,
   /** Characters of an audit annotation, as in Kubernetes. */
   auditAnnotationLengthMax: 10 * 1024,
 } as const;

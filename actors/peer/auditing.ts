@@ -22,6 +22,8 @@ export interface Auditing {
   received(request: ApiRequest): Readonly<Record<string, string>>;
   /** It is about to be decided by the state as it is now. */
   judged(request: ApiRequest): void;
+  /** What admission has to say of it, each time that it is evaluated. */
+  noted(id: RequestId, notes: ReadonlyMap<string, string> | undefined): void;
   /** A stream of its answer begins. */
   started(id: RequestId): void;
   /** The answer; null: its stream is over, or the client went away. */
@@ -31,10 +33,12 @@ export interface Auditing {
 const noHeaders: Readonly<Record<string, string>> = {};
 
 const silent: Auditing = {
-  received: () => noHeaders, judged: () => undefined, started: () => undefined, completed: () => undefined,
+  received: () => noHeaders, judged: () => undefined, noted: () => undefined, started: () => undefined,
+  completed: () => undefined,
 };
 
 const noQuery: Query = new Map();
+const noNotes: ReadonlyMap<string, string> = new Map();
 
 export function createAuditing(core: Core): Auditing {
   const { audit: policy } = core.config, port = core.ports.audit;
@@ -53,7 +57,7 @@ export function createAuditing(core: Core): Auditing {
       if (scope.level === 'None') return noHeaders;
       const trail: AuditTrail = {
         id: request.headers['audit-id'] ?? uuid(core.random), request, attributes, scope,
-        receivedMs: core.ports.clock.wallMs(), acting: null, decision: null,
+        receivedMs: core.ports.clock.wallMs(), acting: null, decision: null, notes: noNotes,
       };
       trails.set(request.id, trail);
       write(trail, 'RequestReceived', null);
@@ -66,6 +70,10 @@ export function createAuditing(core: Core): Auditing {
       if (isProblem(access)) return;
       trail.acting = access.acting;
       trail.decision = access.decision;
+    },
+    noted(id, notes) {
+      const trail = trails.get(id);
+      if (trail !== undefined) trail.notes = notes ?? noNotes;
     },
     started(id) {
       const trail = trails.get(id);

@@ -138,6 +138,7 @@ export function createServing(core: Core, parts: ServingParts): Serving {
     if (isTokenRefusal(asked)) return respond(incoming.id, unauthorizedResponse());
     if (attempt === 0) auditing.judged(asked);
     const result = handle(asked, core.state, context());
+    auditing.noted(incoming.id, result.audit);
     switch (result.type) {
       case 'response': return respond(incoming.id,
         read === 'stale' ? withWarning(result.response) : result.response);

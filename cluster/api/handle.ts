@@ -57,7 +57,12 @@ export function freshness(request: ApiRequest, state: State): Freshness {
 }
 
 export function handle(request: ApiRequest, state: State, context: ApiContext): ApiResult {
-  const result = answer(request, state, context);
+  const audit = new Map<string, string>(), result = answer(request, state, context, audit);
+  const end = ended(request, result);
+  return audit.size === 0 ? end : { ...end, audit };
+}
+
+function ended(request: ApiRequest, result: Answer): ApiResult {
   if (isProblem(result)) return told(request, problemResponse(result));
   if (!('type' in result)) return told(request, result);
   if (result.type !== 'command') return result.type === 'response' ? told(request, result.response) : result;
@@ -88,7 +93,9 @@ type Answer = ApiResult | ApiResponse | Problem;
 const isRead = ({ method }: ApiRequest): boolean => method === 'GET' || method === 'HEAD';
 const isWatch = (query: Query): boolean => flag(query, 'watch');
 
-function answer(sent: ApiRequest, state: State, context: ApiContext): Answer {
+function answer(
+  sent: ApiRequest, state: State, context: ApiContext, audit: Map<string, string>,
+): Answer {
   const query = parseQuery(sent.query);
   if (isProblem(query)) return query;
   const request = permitted(sent, query, state);
@@ -111,7 +118,7 @@ function answer(sent: ApiRequest, state: State, context: ApiContext): Answer {
       : reviewOf({ kind, namespace, user, state }, body);
     return isProblem(review) ? review : respond(201, JSON.stringify(review), form);
   }
-  const writing: Writing = { request, route: found, query, form, state, context };
+  const writing: Writing = { request, route: found, query, form, state, context, audit };
   return verbAllowed(writing) ? withDeprecation(toResource(writing), found.resource) : refusedVerb(writing);
 }
 

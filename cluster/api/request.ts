@@ -85,7 +85,12 @@ export type Freshness =
   /** The peer must have applied this revision (`resourceVersion=N`, not older than). */
   | { readonly type: 'at-least'; readonly revision: Revision };
 
-export type ApiResult =
+export type ApiResult = Result & {
+  /** What those who had a say in it note for the audit log; nothing where it is not there. */
+  readonly audit?: ReadonlyMap<string, string>;
+};
+
+type Result =
   | { readonly type: 'response'; readonly response: ApiResponse }
   /** Propose these ops; when they are applied here, ask `pending.render(outcome)`. */
   | { readonly type: 'command'; readonly ops: readonly Op[]; readonly pending: PendingCommand }

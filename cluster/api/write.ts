@@ -40,6 +40,8 @@ export interface Writing {
   readonly form: Form;
   readonly state: State;
   readonly context: ApiContext;
+  /** Annotations of the audit event; whoever has a say in the write adds to them. */
+  readonly audit: Map<string, string>;
 }
 
 // ── the body ─────────────────────────────────────────────────────────────────────────────────────────────

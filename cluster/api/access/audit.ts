@@ -26,6 +26,8 @@ export interface AuditTrail {
   acting: UserInfo | null;
   /** Null until it was asked whether the request may be made. */
   decision: Decision | null;
+  /** What admission notes of it. */
+  notes: ReadonlyMap<string, string>;
 }
 
 const ranks: Readonly<Record<AuditLevel, number>> = { None: 0, Metadata: 1, Request: 2, RequestResponse: 3 };
@@ -56,7 +58,7 @@ function eventOf(
   const { request, scope, attributes, acting } = trail;
   const { path, query, headers, user, sourceIP } = request, agent = headers['user-agent'];
   const annotations = {
-    ...decisionOf(trail), ...truncated ? { 'audit.k8s.io/truncated': 'true' } : {},
+    ...decisionOf(trail), ...Object.fromEntries(trail.notes), ...truncated ? { 'audit.k8s.io/truncated': 'true' } : {},
   };
   return JSON.stringify({
     kind: 'Event', apiVersion: 'audit.k8s.io/v1', level: scope.level, auditID: trail.id, stage,

@@ -21,6 +21,8 @@ export interface Admission {
   readonly kind: Kind;
   /** Empty where the name is still to be drawn. */
   readonly name: string;
+  /** Whether it has been drawn by now, and refusals tell it. */
+  readonly named?: boolean;
   /** Null for a delete. */
   readonly object: KubeObject | null;
   /** Null for a create. */
@@ -30,7 +32,7 @@ export interface Admission {
   readonly options: JsonObject;
   /** What the client is to be warned of; plug-ins add to it. */
   readonly warnings: string[];
-  /** Annotations of the audit event; plug-ins add to them. */
+  /** Annotations of the audit event, which are the request's; plug-ins add to them. */
   readonly audit: Map<string, string>;
 }
 
@@ -40,7 +42,7 @@ type Given = Pick<Admission, 'operation' | 'object' | 'old' | 'dryRun'>
 export function admission<T extends Given>(writing: Writing, given: T): Admission & Pick<T, 'object'> {
   const { route } = writing, { group, version, kind } = route.resource;
   return {
-    writing, kind: { group, version, kind }, warnings: [], audit: new Map(),
+    writing, kind: { group, version, kind }, warnings: [], audit: writing.audit,
     ...given,
     name: given.name ?? given.object?.metadata.name ?? route.name,
     options: given.options ?? optionsOf(writing, given.operation, given.dryRun),
@@ -64,12 +66,13 @@ function optionsOf({ request, query }: Writing, operation: Operation, dryRun: bo
 
 /** As admission.NewForbidden words it; with another code and reason where a policy asks for them. */
 export function denied(
-  { writing, name, object }: Admission, why: string, code = 403, reason = 'Forbidden',
+  { writing, name, named: drawn = false, object }: Admission, why: string, code = 403, reason = 'Forbidden',
   causes: readonly { readonly message: string }[] = [],
 ): Problem {
   const { group, resource } = writing.route.resource;
   const about = group === '' ? resource : `${resource}.${group}`;
-  const named = name === '' ? object?.metadata.generateName ?? 'Unknown' : name;
+  const own = object?.metadata, known = drawn ? own?.name : own?.generateName;
+  const named = name === '' ? known ?? 'Unknown' : name;
   return problem(code, reason, `${about} "${named}" is forbidden: ${why}`, {
     name: named, ...group === '' ? {} : { group }, kind: resource,
     // A cause of a policy has no reason of its own.

@@ -14,6 +14,7 @@ import type { KubeObject, Pod } from '../types.ts';
 import type { Admission } from './attributes.ts';
 import { checkLimits, defaultLimits } from './limitranger.ts';
 import { mutatingPolicies } from './mutating.ts';
+import { podSecurity } from './podsecurity/podsecurity.ts';
 import { oneDefault, ranked } from './priority.ts';
 import { validatingPolicies } from './validating.ts';
 
@@ -30,6 +31,7 @@ interface Plugin {
 
 const builtIn: readonly Plugin[] = [
   { name: 'LimitRanger', mutate: defaultLimits, validate: checkLimits },
+  { name: 'PodSecurity', validate: podSecurity },
   { name: 'Priority', mutate: ranked, validate: oneDefault },
 ];
 
@@ -74,7 +76,8 @@ function classed(object: KubeObject): KubeObject {
 }
 
 /** Why the write is refused; null: it is not. */
-export function validate(write: Admission): Problem | null {
+export function validate(given: Admission): Problem | null {
+  const write: Admission = { ...given, named: true };
   for (const plugin of [...builtIn, ...policies]) {
     const refused = plugin.validate?.(write) ?? null;
     if (refused !== null) return refused;
