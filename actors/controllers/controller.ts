@@ -9,6 +9,7 @@
 
 import { cancel, enqueueActions, raise, setup } from 'xstate';
 import type { Term } from '../../cluster/ids.ts';
+import type { Problem } from '../../cluster/api/status.ts';
 import type { KubeObject } from '../../cluster/api/types.ts';
 import { limits } from '../../cluster/limits.ts';
 import type { State } from '../../cluster/state/state.ts';
@@ -33,6 +34,8 @@ export interface Step {
   readonly notes?: readonly Note[];
   /** What to say if it is refused for good reason: the refusal's message is appended. */
   readonly refused?: Note;
+  /** Refused by admission already: there is nothing to submit, and it is as if the log had refused it. */
+  readonly denied?: Problem;
 }
 
 export interface Reconciliation {
@@ -223,8 +226,10 @@ function createWorker(
     }
     context.pending[key] = { steps, open: steps.length, failed: false };
     context.inFlight += 1;
-    steps.forEach(({ ops }, step) => {
-      services.submit(ops, term, (outcome) => send({ type: 'outcome', key, step, outcome }));
+    steps.forEach(({ ops, denied }, step) => {
+      const settled = (outcome: SubmitOutcome): void => send({ type: 'outcome', key, step, outcome });
+      if (denied === undefined) services.submit(ops, term, settled);
+      else settled(refusalOf(denied));
     });
   }
 
@@ -265,6 +270,12 @@ function createWorker(
     recorder.event(object, type, reason, message, term);
 
   return { work, settle };
+}
+
+/** As the log would refuse it: what a policy wants is not a matter of trying at once again. */
+function refusalOf({ problem }: Problem): SubmitOutcome {
+  const reason = problem.reason === 'Invalid' ? 'Invalid' : 'Forbidden';
+  return { ok: false, refusal: { reason, message: problem.message ?? '' } };
 }
 
 const alphabet = 'bcdfghjklmnpqrstvwxz2456789';

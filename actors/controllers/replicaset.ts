@@ -6,9 +6,13 @@
 
 import { objectKey, splitKey } from '../../cluster/ids.ts';
 import type { ObjectKey } from '../../cluster/ids.ts';
+import { admitOwn, controllerUser } from '../../cluster/api/admission/own.ts';
 import { deletion } from '../../cluster/api/deletion.ts';
 import { controllerOf, createOp, keyOf, resources, updateOp } from '../../cluster/api/objects.ts';
+import { pod as podResource } from '../../cluster/api/resources/pod.ts';
 import { matchesSelector } from '../../cluster/api/selector.ts';
+import { isProblem } from '../../cluster/api/status.ts';
+import type { Problem } from '../../cluster/api/status.ts';
 import { rfc3339 } from '../../cluster/api/time.ts';
 import type { Condition, Pod, ReplicaSet } from '../../cluster/api/types.ts';
 import { limits } from '../../cluster/limits.ts';
@@ -40,7 +44,7 @@ export function reconcileReplicaSet(state: State, key: string, context: Reconcil
   const pods = claimed.own;
   const surplus = pods.length - (set.spec.replicas ?? 1);
   if (set.metadata.deletionTimestamp === undefined && steps.length === 0) {
-    if (surplus < 0) steps.push(...creations(set, Math.min(-surplus, limits.replicaSetBurstMax), context));
+    if (surplus < 0) steps.push(...creations(state, set, Math.min(-surplus, limits.replicaSetBurstMax), context));
     else if (surplus > 0)
       steps.push(...deletions(set, pods, Math.min(surplus, limits.replicaSetBurstMax), context));
   }
@@ -80,17 +84,36 @@ function podsPerCommand(set: ReplicaSet): number {
   return Math.max(1, Math.min(limits.podsPerCommandMax, Math.floor(limits.entryBytesMax / 2 / bytes)));
 }
 
-function creations(set: ReplicaSet, count: number, context: ReconcileContext): Step[] {
+/** The first pod that admission refuses ends the round: the others would fare no better. */
+function creations(state: State, set: ReplicaSet, count: number, context: ReconcileContext): Step[] {
   const per = podsPerCommand(set), taken = new Set<string>(), steps: Step[] = [];
+  const refused: Note = { ...note(set, 'FailedCreate', 'Error creating: '), type: 'Warning' };
   for (let made = 0; made < count; made += per) {
-    const pods = Array.from({ length: Math.min(per, count - made) }, () => newPod(set, taken, context));
-    steps.push({
-      ops: pods.map((pod) => createOp(resources.pods, pod)),
-      notes: pods.map((pod) => note(set, 'SuccessfulCreate', `Created pod: ${pod.metadata.name}`)),
-      refused: { ...note(set, 'FailedCreate', 'Error creating: '), type: 'Warning' },
-    });
+    const { pods, denied } = admitted(state, set, Math.min(per, count - made), taken, context);
+    if (pods.length > 0) {
+      steps.push({
+        ops: pods.map((pod) => createOp(resources.pods, pod)),
+        notes: pods.map((pod) => note(set, 'SuccessfulCreate', `Created pod: ${pod.metadata.name}`)),
+        refused,
+      });
+    }
+    if (denied !== null) return [...steps, { ops: [], refused, denied }];
   }
   return steps;
+}
+
+const user = controllerUser('replicaset-controller');
+
+function admitted(
+  state: State, set: ReplicaSet, count: number, taken: Set<string>, context: ReconcileContext,
+): { readonly pods: readonly Pod[]; readonly denied: Problem | null } {
+  const pods: Pod[] = [];
+  while (pods.length < count) {
+    const pod = admitOwn(state, podResource, newPod(set, taken, context), user, context.nowWallMs);
+    if (isProblem(pod)) return { pods, denied: pod };
+    pods.push(pod);
+  }
+  return { pods, denied: null };
 }
 
 /** Two pods of one round never draw the same name; a clash with an older pod is refused and drawn again. */
@@ -146,7 +169,7 @@ function statusOf(set: ReplicaSet, pods: readonly Pod[], surplus: number, contex
   };
 }
 
-/** ReplicaFailure while pods can't be made or deleted, with the refusal's own words. */
+/** ReplicaFailure while pods can't be made or deleted, with the words of the first refusal. */
 function failureConditions(
   set: ReplicaSet,
   surplus: number,
@@ -154,6 +177,7 @@ function failureConditions(
 ): readonly Condition[] {
   const known = set.status?.conditions ?? [];
   if (refusal === null || surplus === 0) return known.filter(({ type }) => type !== 'ReplicaFailure');
+  if (known.some(({ type, status }) => type === 'ReplicaFailure' && status === 'True')) return known;
   const reason = surplus < 0 ? 'FailedCreate' : 'FailedDelete';
   return withCondition(
     known,

@@ -135,6 +135,7 @@ function createAudit(world: ApiWorld): Audit {
       if (auditing === null) return;
       auditing.received(request);
       auditing.judged(request);
+      auditing.noted(request.id, answer.type === 'response' ? answer.audit : undefined);
       if (answer.type !== 'response') auditing.started(request.id);
       auditing.completed(request.id, answer.type === 'response' ? answer.response : null);
     },

@@ -28,7 +28,8 @@ export interface Given {
 }
 
 export type Answer =
-  | { readonly type: 'response'; readonly response: ApiResponse; readonly changed: number }
+  | { readonly type: 'response'; readonly response: ApiResponse; readonly changed: number;
+      readonly audit?: ReadonlyMap<string, string> }
   | { readonly type: 'watch'; readonly watch: WatchRequest }
   | { readonly type: 'logs'; readonly logs: LogsRequest }
   | { readonly type: 'streams'; readonly streams: StreamsRequest };
@@ -82,7 +83,10 @@ export function createApiWorld(): ApiWorld {
       world.beforeNext = null;
       const { outcome, changes } = write(result.ops);
       const response = result.pending.render(outcome);
-      if (response !== 'retry') return { type: 'response', response, changed: changes.length };
+      if (response !== 'retry') {
+        const { audit = new Map() } = result;
+        return { type: 'response', response, changed: changes.length, audit };
+      }
     }
     throw new Error(`${given.method} ${given.path} lost ${attemptsMax} races`);
   }
