@@ -44,8 +44,9 @@ export function reconcileReplicaSet(state: State, key: string, context: Reconcil
   const pods = claimed.own;
   const surplus = pods.length - (set.spec.replicas ?? 1);
   if (set.metadata.deletionTimestamp === undefined && steps.length === 0) {
-    if (surplus < 0) steps.push(...creations(state, set, Math.min(-surplus, limits.replicaSetBurstMax), context));
-    else if (surplus > 0)
+    if (surplus < 0) {
+      steps.push(...creations(state, set, Math.min(-surplus, limits.replicaSetBurstMax), context));
+    } else if (surplus > 0)
       steps.push(...deletions(set, pods, Math.min(surplus, limits.replicaSetBurstMax), context));
   }
   // While pods come and go without trouble the count waits for them: it would be out of date at once.

@@ -58,7 +58,8 @@ function eventOf(
   const { request, scope, attributes, acting } = trail;
   const { path, query, headers, user, sourceIP } = request, agent = headers['user-agent'];
   const annotations = {
-    ...decisionOf(trail), ...Object.fromEntries(trail.notes), ...truncated ? { 'audit.k8s.io/truncated': 'true' } : {},
+    ...decisionOf(trail), ...Object.fromEntries(trail.notes),
+    ...truncated ? { 'audit.k8s.io/truncated': 'true' } : {},
   };
   return JSON.stringify({
     kind: 'Event', apiVersion: 'audit.k8s.io/v1', level: scope.level, auditID: trail.id, stage,
