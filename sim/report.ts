@@ -141,11 +141,12 @@ function messageText(frame: Uint8Array): string {
 
 /** The verdict, its last line the hash. `elapsedMs`: real time. `again`: the command that runs it again. */
 export function verdictText(result: RunResult, elapsedMs: number, again: string): string {
-  const { violation, events, simulatedMs, settledAfterMs, entries, messages, hash } = result;
+  const { violation, events, simulatedMs, settledAfterMs, entries, messages, undecided, hash } = result;
   const speed = Math.round(simulatedMs / Math.max(1, elapsedMs));
   const sums =
     `${seconds(simulatedMs)} simulated in ${seconds(elapsedMs)} (${speed}× real time), ${events} events, `
-    + `${messages} messages, ${entries} entries`;
+    + `${messages} messages, ${entries} entries`
+    + (undecided === 0 ? '' : `, ${undecided} histories too long to judge by their order`);
   if (violation === null) {
     return `PASS  ${sums}; as desired ${seconds(settledAfterMs ?? 0)} after the last fault\ntrace ${hash}`;
   }

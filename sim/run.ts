@@ -30,6 +30,8 @@ export interface RunResult {
   readonly messages: number;
   /** Rare states that were reached, and how often. */
   readonly marks: MarkCounts;
+  /** Histories of a key that were too long to judge whether one order explains them. */
+  readonly undecided: number;
   readonly canary: Canary | null;
   /** Who used the cluster, by name. */
   readonly users: readonly string[];
@@ -70,7 +72,7 @@ export function runPlan(plan: FaultPlan, options: RunOptions = {}): RunResult {
   const users = startUsers(world);
   const { untilMs = plan.healMs } = options;
   world.run(Math.min(untilMs, plan.healMs));
-  const settledMs = untilMs < plan.healMs ? null : heal(world);
+  const { settledMs, undecided } = untilMs < plan.healMs ? { settledMs: null, undecided: 0 } : heal(world);
   const isWell = settledMs !== null && world.violation() === null && plan.core === undefined;
   const { twin = plan.seed % twinEvery === 0 } = options;
   if (twin && isWell) judgeTwin(world, awaitDesired);
@@ -78,19 +80,18 @@ export function runPlan(plan: FaultPlan, options: RunOptions = {}): RunResult {
     plan, violation: world.violation(), hash: world.hash(), events: world.events(), simulatedMs: heap.nowMs(),
     settledAfterMs: settledMs === null ? null : settledMs - plan.healMs, entries: checker.history.applied(),
     marks: checker.marks.counts(), messages: world.network.stats().sent, canary: options.canary ?? null,
-    users, world,
+    users, undecided, world,
   };
 }
 
-/** From the last fault to the end; when all was as desired, null if it never was. */
-function heal(world: World): number | null {
+/** From the last fault to the end. `settledMs`: when all was as desired, null if it never was. */
+function heal(world: World): { readonly settledMs: number | null; readonly undecided: number } {
   const { heap, checker, plan } = world;
   const settledMs = awaitDesired(world, plan.healMs + plan.boundMs);
   if (settledMs !== null) awaitSilence(world, heap.nowMs() + windDownMs);
   world.run(plan.minutes * 60_000);
   checkAnswered(world);
-  checker.clients.finish();
-  return settledMs;
+  return { settledMs, undecided: checker.clients.finish() };
 }
 
 /** Runs until all is as desired, and says when that was; null on a violation, of the bound for one. */

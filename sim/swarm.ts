@@ -50,6 +50,8 @@ export interface SwarmResult {
   readonly events: number;
   /** The sums of all runs; what none reached is not there. */
   readonly marks: MarkCounts;
+  /** Histories of clients that were too long to judge. */
+  readonly undecided: number;
   /** It ended itself, for the last seeds came to nothing. */
   readonly lost: boolean;
 }
@@ -62,13 +64,14 @@ export async function runSwarm(options: SwarmOptions): Promise<SwarmResult> {
   const failures = new Map<string, number[]>();
   const queue = seeds[Symbol.iterator]();
   const marks = new Map<MarkName, number>();
-  let lossesInRow = 0, done = 0, failed = 0, simulatedMs = 0, events = 0, stopping = false;
+  let lossesInRow = 0, done = 0, failed = 0, simulatedMs = 0, events = 0, undecided = 0, stopping = false;
 
   function take(result: SeedResult): void {
     const { seed, outcome, failure } = result;
     done += 1;
     simulatedMs += outcome?.simulatedMs ?? 0;
     events += outcome?.events ?? 0;
+    undecided += outcome?.undecided ?? 0;
     for (const [name, count] of Object.entries(outcome?.marks ?? {}) as [MarkName, number][]) {
       marks.set(name, (marks.get(name) ?? 0) + count);
     }
@@ -107,7 +110,7 @@ export async function runSwarm(options: SwarmOptions): Promise<SwarmResult> {
   await Promise.all(Array.from({ length: Math.max(1, Math.min(workers, of)) }, lane));
   for (const found of failures.values()) found.sort((a, b) => a - b);
   const lost = lossesInRow >= lossesInRowMax;
-  return { done, failures, simulatedMs, events, marks: Object.fromEntries(marks), lost };
+  return { done, failures, simulatedMs, events, marks: Object.fromEntries(marks), undecided, lost };
 }
 
 async function runSeed(worker: Worker, seed: number, job: Job): Promise<SeedResult> {

@@ -33,6 +33,8 @@ export interface Outcome {
   readonly users: readonly string[];
   /** Rare states, by how often they were reached. */
   readonly marks: MarkCounts;
+  /** Histories of clients that were too long to judge. */
+  readonly undecided: number;
 }
 
 export interface Worker {
@@ -145,7 +147,8 @@ function answer({ job, window }: Request): Outcome | Recording {
 
 export function runJob({ plan, ...options }: Job): Outcome {
   const startedMs = performance.now();
-  const { violation, hash, simulatedMs, events, users, marks } =
-    runPlan(plan, options);
-  return { violation, hash, simulatedMs, events, users, marks, elapsedMs: performance.now() - startedMs };
+  const { violation, hash, simulatedMs, events, users, marks, undecided } = runPlan(plan, options);
+  return {
+    violation, hash, simulatedMs, events, users, marks, undecided, elapsedMs: performance.now() - startedMs,
+  };
 }

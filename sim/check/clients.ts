@@ -21,8 +21,8 @@ export interface ClientsOracle {
   refused(key: ObjectKey, marker: string, who: string): void;
   /** An operation and what its client was told; `unknown` in it: it was not told anything. */
   ended(begun: Begun, operation: Operation, who: string): void;
-  /** At the end of the run. */
-  finish(): void;
+  /** At the end of the run. How many keys' operations are too many to say whether an order explains them. */
+  finish(): number;
 }
 
 export interface Begun { readonly key: ObjectKey; readonly floor: number; readonly calledMs: number }
@@ -87,8 +87,10 @@ export function createClientsOracle(report: Report, history: History, nowMs: () 
       else list.push(one);
     },
     finish() {
+      let undecided = 0;
       for (const [key, list] of [...operations].sort(([a], [b]) => (a < b ? -1 : 1))) {
         const { linearizable, stuckAt } = checkLinearizable(list);
+        if (linearizable === null) undecided += 1;
         if (linearizable !== false) continue;
         const what = stuckAt === null ? 'their answers'
           : `${JSON.stringify(stuckAt.operation)} of ${stuckAt.who}`;
@@ -101,8 +103,9 @@ export function createClientsOracle(report: Report, history: History, nowMs: () 
         if (found === undefined) continue;
         report('acknowledged-is-committed',
           `${who} was refused a write of ${key} that took effect at ${found.revision}`);
-        return;
+        break;
       }
+      return undecided;
     },
   };
 }

@@ -151,7 +151,8 @@ export function marksText(counts: MarkCounts): string {
 }
 
 export function sumsText(
-  { done, failures, simulatedMs, events, lost }: Omit<SwarmResult, 'marks'>, of: number, elapsedMs: number,
+  { done, failures, simulatedMs, events, undecided, lost }: Omit<SwarmResult, 'marks'>, of: number,
+  elapsedMs: number,
 ): string {
   const failed = [...failures.values()].reduce((sum, seeds) => sum + seeds.length, 0);
   const speed = Math.round(simulatedMs / Math.max(1, elapsedMs));
@@ -162,5 +163,6 @@ export function sumsText(
     `${done}${done < of ? ` of ${of}` : ''} seeds, ${failed} failed, `
     + `${Math.round(simulatedMs / 60_000)} minutes simulated in ${durationText(elapsedMs)} `
     + `(${speed}× real time), ${events} events`,
+    ...undecided > 0 ? [`${undecided} histories of clients were too long to judge by their order`] : [],
   ].join('\n');
 }

@@ -140,7 +140,7 @@ function pretend(
     const oracle = fails(plan) ? 'state-digest' : 'silence';
     return {
       violation: { oracle, message: '', atMs: 20_000, event: 1 }, hash: '', simulatedMs: 1, elapsedMs: 1,
-      events: 1, users: plan.users ?? all, marks: {},
+      events: 1, users: plan.users ?? all, marks: {}, undecided: 0,
     };
   };
 }

@@ -138,7 +138,7 @@ function pretended(table: Readonly<Record<number, string>>, started: { count: nu
         if (what === 'died' || what === 'stuck' || what === 'threw') throw new JobLost(what, 'on purpose');
         const violation = what === undefined ? null
           : { oracle: what as 'silence', message: 'on purpose', atMs: 1, event: 1 };
-        const figures = { simulatedMs: 60_000, elapsedMs: 1, events: 10, marks: marksOf(plan.seed) };
+        const figures = { simulatedMs: 60_000, elapsedMs: 1, events: 10, marks: marksOf(plan.seed), undecided: 1 };
         return { violation, hash: '', users: [], ...figures } satisfies Outcome;
       },
       record: () => Promise.reject(new Error('not asked for')),
@@ -169,6 +169,7 @@ test('a swarm that keeps going counts each seed once, by the oracle that spoke',
   assert.is(started, 3);
   const text = sumsText(result, 20, 60_000);
   assert.match(text, /^converges: 1, seeds 9\nsilence: 2, seeds 4 15\n20 seeds, 3 failed, 20 minutes/);
+  assert.match(text, /\n20 histories of clients were too long to judge by their order$/);
 });
 
 test('a swarm stops at the first failure; seeds under way are still counted', async () => {
