@@ -138,7 +138,9 @@ function pretended(table: Readonly<Record<number, string>>, started: { count: nu
         if (what === 'died' || what === 'stuck' || what === 'threw') throw new JobLost(what, 'on purpose');
         const violation = what === undefined ? null
           : { oracle: what as 'silence', message: 'on purpose', atMs: 1, event: 1 };
-        const figures = { simulatedMs: 60_000, elapsedMs: 1, events: 10, marks: marksOf(plan.seed), undecided: 1 };
+        const figures = {
+          simulatedMs: 60_000, elapsedMs: 1, events: 10, marks: marksOf(plan.seed), undecided: 1,
+        };
         return { violation, hash: '', users: [], ...figures } satisfies Outcome;
       },
       record: () => Promise.reject(new Error('not asked for')),
