@@ -8,6 +8,7 @@ import type { Random } from '../cluster/random.ts';
 import type { Op, Outcome, Refusal } from '../cluster/state/types.ts';
 import type { State } from '../cluster/state/state.ts';
 import type { Beat, Liveness } from '../cluster/gossip/types.ts';
+import type { RuntimeUsage } from '../cluster/usage.ts';
 
 /**
  * `Unavailable`: nobody could append it in time; `uncertain`: it may have been applied, or still be;
@@ -27,6 +28,7 @@ export type RuntimeResult =
         readonly container?: ContainerFact;
       readonly list?: { readonly sandboxes: readonly SandboxFact[];
         readonly containers: readonly ContainerFact[] };
+      readonly usage?: RuntimeUsage;
     }
   | { readonly ok: false; readonly failure: RuntimeFailure };
 

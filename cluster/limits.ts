@@ -340,6 +340,21 @@ export const limits = {
   /** Bytes that wait for a client before it is cut off: more than the windows of a port-forward's flows. */
   streamBufferBytesMax: 24 * 1024 * 1024,
 
+  // ── what machines and containers use ────────────────────────────────────────────────────────────────
+  /** Figures are averaged over so long, and told again for so long: metrics-server's resolution. */
+  usageWindowMs: 15_000,
+  /** A reading older than that says little of now: two are then taken, this far apart. */
+  usageWindowMsMax: 60_000,
+  usageFirstWindowMs: 1_000,
+  /** A container is measured from its start on once it has run for so long, as in metrics-server. */
+  usageFreshMsMin: 1_000,
+  /** A peer answers within this, or its node has no figures. */
+  usageAskMs: 4_000,
+  /** Who waits for the figures of one machine, pods that it tells of, and containers of one of them. */
+  usageWaitersMax: 2_048,
+  usagePodsMax: 512,
+  usageContainersMax: 256,
+
   // ── network ──────────────────────────────────────────────────────────────────────────────────────────
   /** One framed message between peers. */
   messageBytesMax: 4 * 1024 * 1024,

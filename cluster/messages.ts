@@ -7,6 +7,7 @@ import type { LogMember, LogMessage } from './log/types.ts';
 import type { CommandId } from './state/types.ts';
 import type { LogsRequest, StreamsRequest } from './api/request.ts';
 import type { FlowInput, FlowOutput } from './flow.ts';
+import type { NodeUsage } from './usage.ts';
 
 export type PeerMessage =
   | { readonly kind: 'log'; readonly message: LogMessage }
@@ -53,7 +54,11 @@ export type PeerMessage =
       readonly output: FlowOutput }
   | { readonly kind: 'flow-credit'; readonly flow: string; readonly bytes: number }
   /** From either side: it is not wanted any more, or it is not known here (any more). */
-  | { readonly kind: 'flow-close'; readonly flow: string };
+  | { readonly kind: 'flow-close'; readonly flow: string }
+  /** What does your machine use, and, if `pods`, what do the pods on it? */
+  | { readonly kind: 'usage-ask'; readonly id: number; readonly pods: boolean }
+  /** Null: it could not be measured. */
+  | { readonly kind: 'usage-reply'; readonly id: number; readonly usage: NodeUsage | null };
 
 export type JoinMessage =
   | { readonly type: 'hello'; readonly tokenId: string; readonly nonce: string }

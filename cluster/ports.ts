@@ -9,6 +9,7 @@ import type { Index, PeerId, RequestId } from './ids.ts';
 import type { ApiRequest, ApiResponse, StreamsRequest } from './api/request.ts';
 import type { FlowChannel, FlowEnd, FlowInput, FlowTarget } from './flow.ts';
 import type { Entry, HardState, LogRecovery, SnapshotMeta } from './log/types.ts';
+import type { RuntimeUsage } from './usage.ts';
 
 export interface Ports {
   readonly clock: ClockPort;
@@ -181,7 +182,9 @@ export type RuntimeCall =
   /** Stops and removes the sandbox and all containers in it. */
   | { readonly call: 'remove-sandbox'; readonly id: string }
   /** Completion's `list` holds everything that this peer's labels are on. */
-  | { readonly call: 'list' };
+  | { readonly call: 'list' }
+  /** Completion's `usage` is what the machine and this peer's running containers have used by now. */
+  | { readonly call: 'usage' };
 
 export interface PodIdentity { readonly namespace: string; readonly name: string; readonly uid: string }
 
@@ -253,7 +256,8 @@ export type ContainersEvent =
       /** For create-sandbox and start-container: the fact as it stands now. */
       readonly sandbox?: SandboxFact; readonly container?: ContainerFact;
       readonly list?: { readonly sandboxes: readonly SandboxFact[];
-        readonly containers: readonly ContainerFact[] } }
+        readonly containers: readonly ContainerFact[] };
+      readonly usage?: RuntimeUsage }
   | { readonly type: 'runtime-failed'; readonly op: string; readonly failure: RuntimeFailure }
   /** A container started, exited or went away; may be repeated; may be missed (then `list` tells). */
   | { readonly type: 'container-changed'; readonly container: ContainerFact }

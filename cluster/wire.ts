@@ -29,6 +29,7 @@ import { packCommand, readCommand, readCommandId } from './wire/command.ts';
 import {
   packInput, packOutput, packStreams, readInput, readOutput, readStreams,
 } from './wire/flow.ts';
+import { packUsage, readUsage } from './wire/usage.ts';
 
 export { isRefusal };
 export type { WireRefusal };
@@ -73,7 +74,7 @@ function decode<T>(
 const kinds = [
   'log', 'gossip', 'repair', 'forward', 'not-appended', 'read', 'read-reply', 'logs-open', 'logs-chunk',
   'logs-credit', 'logs-end', 'logs-close', 'join', 'admit', 'remove', 'flow-open', 'flow-input',
-  'flow-output', 'flow-credit', 'flow-close',
+  'flow-output', 'flow-credit', 'flow-close', 'usage-ask', 'usage-reply',
 ] as const satisfies readonly PeerMessage['kind'][];
 const joinTypes = [
   'hello', 'challenge', 'request', 'admitted', 'refused', 'ask', 'stranger',
@@ -102,6 +103,8 @@ function packMessage(m: PeerMessage): Plain {
     case 'flow-output': return [kind, m.flow, m.sequence, packOutput(m.output)];
     case 'flow-credit': return [kind, m.flow, m.bytes];
     case 'flow-close': return [kind, m.flow];
+    case 'usage-ask': return [kind, m.id, m.pods];
+    case 'usage-reply': return [kind, m.id, m.usage === null ? null : packUsage(m.usage)];
     default: return unreachable(m);
   }
 }
@@ -158,6 +161,9 @@ function readMessage(fields: Fields): PeerMessage {
       };
     case 'flow-credit': return { kind, flow: readFlow(fields), bytes: fields.integer('bytes') };
     case 'flow-close': return { kind, flow: readFlow(fields) };
+    case 'usage-ask': return { kind, id: fields.integer('id'), pods: fields.flag('pods') };
+    case 'usage-reply':
+      return { kind, id: fields.integer('id'), usage: fields.orNull((f) => whole(f, readUsage)) };
     default: return unreachable(kind);
   }
 }

@@ -30,6 +30,8 @@ import { createPodActor } from './pod-actor.ts';
 import type { PodActor } from './pod-actor.ts';
 import { createPuller } from './puller.ts';
 import { createRegistration } from './registration.ts';
+import { createUsageMeter } from './usage.ts';
+import type { UsageMeter } from './usage.ts';
 
 export interface Kubelet {
   /** Registers the Node and begins to run pods. The state must be caught up with a leader. */
@@ -45,6 +47,8 @@ export interface Kubelet {
   container(podUid: string, name: string, previous: boolean): string | null;
   /** What an exec, attach or port-forward leads to; null: it does not run here. */
   target(streams: StreamsRequest, port: number): FlowTarget | null;
+  /** What this machine and its pods use. */
+  readonly usage: Pick<UsageMeter, 'measure'>;
   /** Ends the actors. The containers go on. */
   stop(): void;
 }
@@ -55,6 +59,7 @@ export function createKubelet(services: PeerServices, recorder: Recorder): Kubel
   const sweeper = createSweeper(services);
   const puller = createPuller(services);
   const lookup = stateLookup(services);
+  const usage = createUsageMeter(services, () => [...pods.values()].map((actor) => actor.context()));
   const machine = startRoot(createKubeletMachine(ask), { id: 'kubelet', clock: services.clock });
   let up = true, health = '', adopted = false, stopped = false;
 
@@ -211,9 +216,11 @@ export function createKubelet(services: PeerServices, recorder: Recorder): Kubel
       const actor = pods.get(streams.podUid);
       return actor === undefined ? null : flowTarget(actor.context(), streams, port);
     },
+    usage,
     stop() {
       stopped = true;
       machine.stop();
+      usage.stop();
       registration.stop();
       recorder.stop();
       for (const actor of pods.values()) actor.stop();

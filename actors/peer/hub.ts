@@ -47,6 +47,8 @@ import { peerStatus, unreachableVoters } from './status.ts';
 import type { PeerStatus } from './status.ts';
 import { createLogStreams } from './streams.ts';
 import type { LogStreams } from './streams.ts';
+import { createUsages } from './usage.ts';
+import type { Usages } from './usage.ts';
 import { createWatches } from './watches.ts';
 import type { Watches } from './watches.ts';
 import { obstacle } from './wishes.ts';
@@ -96,6 +98,7 @@ export interface Hub {
   workers: Workers;
   streams: LogStreams;
   flows: Flows;
+  usages: Usages;
   watches: Watches;
   serving: Serving;
 }
@@ -405,10 +408,14 @@ function joinClients(hub: Hub): void {
     send: (to, message) => send(hub, to, message), ended: (id) => hub.serving.ended(id),
     target: (streams, port) => hub.workers.target(streams, port),
   });
+  hub.usages = createUsages(core, {
+    send: (to, message) => send(hub, to, message), measure: (done) => hub.workers.measure(done),
+    lives: (peer) => hub.knownIds.has(peer) && hub.spread.liveness(peer).status !== 'dead',
+  });
   hub.watches = createWatches(core, (id) => hub.serving.ended(id));
   hub.serving = createServing(core, {
     commands: hub.commands, reads: hub.reads, watches: hub.watches, streams: hub.streams,
-    flows: hub.flows,
+    flows: hub.flows, usages: hub.usages,
     own: createAdmin(core, {
       status: () => statusOf(hub), members: () => hub.known, remove: (peer) => hub.members.remove(peer),
       recover: (left) => hub.consensus.feed({ type: 'recover', members: left }),

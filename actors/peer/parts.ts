@@ -79,6 +79,7 @@ function network(hub: Hub, event: NetworkEvent): void {
       hub.asking.disconnected(event.peer);
       hub.joining.disconnected(event.peer);
       hub.flows.disconnected(event.peer);
+      hub.usages.disconnected(event.peer);
       return hub.streams.disconnected(event.peer);
     default: return unreachable(event);
   }
@@ -121,6 +122,7 @@ function receive(hub: Hub, from: PeerId, decoded: PeerMessage): void {
       return hub.streams.message(from, decoded);
     case 'flow-open': case 'flow-input': case 'flow-output': case 'flow-credit': case 'flow-close':
       return hub.flows.message(from, decoded);
+    case 'usage-ask': case 'usage-reply': return hub.usages.message(from, decoded);
     case 'admit': case 'remove': return hub.members.message(from, decoded);
     case 'join': return core.trace('wire', 'misplaced', { from });
     default: return unreachable(decoded);

@@ -31,6 +31,7 @@ import { createFairness, headersOf, place } from './fairness.ts';
 import type { Flows } from './flows.ts';
 import type { LogStreams } from './streams.ts';
 import type { ReadResult, Reads } from './reads.ts';
+import type { Usages } from './usage.ts';
 import type { Watches } from './watches.ts';
 
 export interface Serving {
@@ -45,6 +46,7 @@ export interface ServingParts {
   readonly watches: Watches;
   readonly streams: LogStreams;
   readonly flows: Flows;
+  readonly usages: Usages;
   /** Answers `/shoal/v1/…`, what Kubernetes has no path for; null: not such a path. */
   readonly own: (request: ApiRequest, respond: (response: ApiResponse) => void) => boolean;
   readonly readiness: () => { readonly ready: boolean; readonly reason: string };
@@ -156,6 +158,8 @@ export function createServing(core: Core, parts: ServingParts): Serving {
         streams(incoming.id);
         return parts.flows.open(incoming.id, asked.user.name, result.streams,
           (response) => respond(incoming.id, response));
+      case 'usage':
+        return parts.usages.find(result.wanted, (found) => respond(incoming.id, result.render(found)));
       default: return unreachable(result);
     }
   }

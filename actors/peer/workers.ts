@@ -12,6 +12,7 @@ import type { Change } from '../../cluster/state/types.ts';
 import type { PeerId } from '../../cluster/ids.ts';
 import { createKubelet } from '../kubelet/kubelet.ts';
 import type { Kubelet } from '../kubelet/kubelet.ts';
+import type { UsageDone } from '../kubelet/usage.ts';
 import { createLeaderActors } from '../leader.ts';
 import type { LeaderActors } from '../leader.ts';
 import { createRecorder } from '../recorder.ts';
@@ -32,6 +33,7 @@ export interface Workers {
   container(logs: LogsRequest): string | null;
   target(streams: StreamsRequest, port: number): FlowTarget | null;
   ready(): { readonly ready: boolean; readonly reason: string };
+  measure(done: UsageDone): void;
   free(): { readonly cpuMilli: number; readonly memoryBytes: number };
   stop(): void;
 }
@@ -80,6 +82,7 @@ export function createWorkers(core: Core, services: PeerServices,
     container: (logs) => kubelet.container(logs.podUid, logs.container, logs.previous),
     target: (streams, port) => kubelet.target(streams, port),
     ready: () => kubelet.ready(),
+    measure: (done) => kubelet.usage.measure(done),
     free: () => kubelet.free(),
     stop() {
       depose();

@@ -31,6 +31,7 @@ import type { Problem } from './status.ts';
 import { podStreams } from './streams.ts';
 import { bind, finalize, scale } from './subresources.ts';
 import { patchObject, updateObject } from './update.ts';
+import { measuredObjects } from './usage.ts';
 import { watchObjects } from './watching.ts';
 import type { Writing } from './write.ts';
 
@@ -152,7 +153,9 @@ function toResource(writing: Writing): Answer {
   const { request, route: target } = writing, { method } = request;
   const replaces = method === 'PUT' || method === 'PATCH', creates = method === 'POST';
   switch (target.subresource) {
-    case '': return target.name === '' ? toCollection(writing, target) : toObject(writing);
+    case '':
+      if (target.resource.measured === true) return measuredObjects(writing);
+      return target.name === '' ? toCollection(writing, target) : toObject(writing);
     case 'status': case 'approval':
       return isRead(request) || replaces ? toObject(writing) : methodNotAllowed();
     case 'scale': return isRead(request) || replaces ? scale(writing) : methodNotAllowed();

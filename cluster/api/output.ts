@@ -95,7 +95,8 @@ export function jsonOf(object: object): string {
 export function jsonOnce(object: object): string { return texts.get(object) ?? JSON.stringify(object); }
 
 export interface ListMeta {
-  readonly resourceVersion: string;
+  /** Of what is stored. */
+  readonly resourceVersion?: string;
   readonly continue?: string;
   readonly remainingItemCount?: number;
 }

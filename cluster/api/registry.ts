@@ -10,7 +10,7 @@ import type { State } from '../state/state.ts';
 import type { KubeObject } from './types.ts';
 import type { Resource } from './resource.ts';
 import { servedKinds } from './custom/served.ts';
-import { resourceTable } from './resources/index.ts';
+import { measuredKinds, resourceTable } from './resources/index.ts';
 import { reviews } from './route.ts';
 
 export interface Registry {
@@ -34,6 +34,8 @@ export interface GroupVersion {
 
 export const definitions: ResourceName = resourceName('apiextensions.k8s.io/customresourcedefinitions');
 
+const ours: readonly Resource[] = [...resourceTable, ...measuredKinds];
+
 /** By the list of CustomResourceDefinitions, which is the same array until one of them changes. */
 const known = new WeakMap<readonly KubeObject[], Registry>();
 
@@ -43,7 +45,7 @@ export function registryOf(state: State): Registry {
   let registry = known.get(defined);
   if (registry === undefined) {
     const custom = defined.flatMap(servedKinds);
-    known.set(defined, registry = createRegistry([...resourceTable, ...custom]));
+    known.set(defined, registry = createRegistry([...ours, ...custom]));
   }
   return registry;
 }
@@ -119,4 +121,4 @@ function sameOrNew(fresh: GroupVersion): GroupVersion {
 }
 
 /** The registry of a cluster without custom kinds. */
-export const builtIn: Registry = createRegistry(resourceTable);
+export const builtIn: Registry = createRegistry(ours);

@@ -6,6 +6,7 @@
 
 import type { NodeName, ObjectKey, RequestId, Revision } from '../ids.ts';
 import type { Change, Op, Outcome } from '../state/types.ts';
+import type { UsageFound, UsageWanted } from '../usage.ts';
 
 export interface UserInfo {
   readonly name: string;
@@ -96,7 +97,10 @@ type Result =
   | { readonly type: 'command'; readonly ops: readonly Op[]; readonly pending: PendingCommand }
   | { readonly type: 'watch'; readonly watch: WatchRequest }
   | { readonly type: 'logs'; readonly logs: LogsRequest }
-  | { readonly type: 'streams'; readonly streams: StreamsRequest };
+  | { readonly type: 'streams'; readonly streams: StreamsRequest }
+  /** Find out what these nodes use; what is found by then is rendered. */
+  | { readonly type: 'usage'; readonly wanted: UsageWanted;
+      readonly render: (found: UsageFound) => ApiResponse };
 
 export interface PendingCommand {
   /** The answer for this outcome, or `retry`: evaluate the whole request again on the newer state. */

@@ -130,6 +130,8 @@ export interface Resource {
   readonly decode?: (body: ParsedBody) => Conformed | Problem;
   /** What a deletion changes when it begins, besides marking the object. */
   readonly prepareDelete?: (object: KubeObject, nowWallMs: number) => KubeObject;
+  /** Its objects are not stored: they are measured when somebody asks for them. */
+  readonly measured?: true;
   /** Defined by a CustomResourceDefinition. */
   readonly custom?: true;
   /** What a client that uses it is warned of; null or missing: nothing. */

@@ -26,6 +26,15 @@ export function parseTime(text: string | undefined): number | null {
   return Number.isNaN(ms) ? null : ms;
 }
 
+/** A length of time as Go writes it: `15.02s`, `1m0.5s`, `0s`. Source: Go, time.Duration.String. */
+export function goDuration(ms: number): string {
+  if (ms < 1000) return ms === 0 ? '0s' : `${ms}ms`;
+  const hours = Math.floor(ms / 3_600_000), minutes = Math.floor(ms / 60_000) % 60;
+  const seconds = `${Math.floor(ms / 1000) % 60}.${String(ms % 1000).padStart(3, '0')}`.replace(/\.?0+$/, '');
+  const start = hours > 0 ? `${hours}h${minutes}m` : minutes > 0 ? `${minutes}m` : '';
+  return `${start}${seconds === '' ? '0' : seconds}s`;
+}
+
 /** An age as kubectl prints it: `5s`, `2m30s`, `3h12m`, `4d`. Source: apimachinery duration.HumanDuration. */
 export function humanDuration(ms: number): string {
   const s = Math.floor(ms / 1000);

@@ -19,6 +19,7 @@ import { openDockerLog } from './docker/logs.ts';
 import type { DockerLog } from './docker/logs.ts';
 import { openMessages } from './docker/messages.ts';
 import type { Messages } from './docker/messages.ts';
+import { dockerUsage } from './docker/usage.ts';
 import { watchEngine } from './docker/watch.ts';
 
 export interface DockerOptions {
@@ -110,6 +111,7 @@ async function perform(machine: Machine, call: RuntimeCall): Promise<Done> {
     case 'remove-container': return remove(machine, call.id);
     case 'remove-sandbox': return removeSandbox(machine, call.id);
     case 'list': return list(machine);
+    case 'usage': return { value: '', usage: await dockerUsage(docker, machine.owner) };
   }
 }
 

@@ -25,6 +25,9 @@ import { ownIdentity } from './process/proc.ts';
 import { openRecords, recordId, sandboxFact } from './process/record.ts';
 import type { SandboxRecord } from './process/record.ts';
 import { findTools, peerFile, writeShim } from './process/shim.ts';
+import { usageOfSessions } from './process/usage.ts';
+import { machineUsage } from './machine.ts';
+import type { RuntimeUsage } from '../../cluster/usage.ts';
 
 export interface ProcessRuntimeOptions {
   /** This runtime's own directory; made if it is not there. */
@@ -168,6 +171,7 @@ function createEngine(options: ProcessRuntimeOptions, deliver: (event: Container
         return { value: call.id };
       }
       case 'list': return { value: '', list: list() };
+      case 'usage': return { value: '', usage: usage() };
       default: return unreachable(call);
     }
   }
@@ -259,6 +263,22 @@ function createEngine(options: ProcessRuntimeOptions, deliver: (event: Container
     return {
       sandboxes: records.sandboxes().map(sandboxFact),
       containers: [...containers.values()].map((container) => container.fact()),
+    };
+  }
+
+  function usage(): RuntimeUsage {
+    const running = [...containers.values()].flatMap(({ id, program }) => {
+      const leader = program();
+      return leader === null ? [] : [{ id, leader, grouped: groups.usage(id) }];
+    });
+    const alone = running.filter(({ grouped }) => grouped === null).map(({ leader }) => leader);
+    const sessions = usageOfSessions(new Set(alone));
+    return {
+      machine: machineUsage(),
+      containers: running.flatMap(({ id, leader, grouped }) => {
+        const counted = grouped ?? sessions.get(leader);
+        return counted === undefined ? [] : [{ id, ...counted }];
+      }),
     };
   }
 

@@ -21,6 +21,7 @@ import type { SimFlows } from './containers/flows.ts';
 import { createSimLogs } from './containers/logs.ts';
 import type { SimLogs } from './containers/logs.ts';
 import { factOf } from './containers/host.ts';
+import { usageOf } from './containers/usage.ts';
 import type { SimContainer, SimSandbox } from './containers/host.ts';
 
 /** Milliseconds, and chances in a thousand. All 0: everything is quick and nothing fails. */
@@ -183,6 +184,10 @@ export function createSimHost(options: SimHostOptions): SimHost {
       }
       case 'remove-sandbox': return removeSandbox(runtimeCall.id, answer);
       case 'list': return answer({ done: { value: '', list: inspect() } });
+      case 'usage': {
+        const running = [...containers.values()].filter(({ state }) => state === 'running');
+        return answer({ done: { value: '', usage: usageOf(running, wallMs()) } });
+      }
       default: return unreachable(runtimeCall);
     }
   }

@@ -8,6 +8,7 @@ import type {
 } from '../../cluster/ports.ts';
 import { flows } from './flows.ts';
 import type { ExecProgram, Launch, Program } from './programs.ts';
+import { usage } from './usage.ts';
 
 export interface ContainersHarness {
   /** The adapter of the peer that lives now. */
@@ -55,6 +56,7 @@ export function containersContract(
   stops(run);
   removals(run);
   restarts(run);
+  usage(run);
   logs(run);
   flows(run);
 }

@@ -13,6 +13,7 @@ import { createState } from '../../cluster/state/state.ts';
 import type { State } from '../../cluster/state/state.ts';
 import type { Applied, Op } from '../../cluster/state/types.ts';
 import { changesSince } from '../../cluster/state/watch.ts';
+import type { UsageFound } from '../../cluster/usage.ts';
 import { encodeCommand } from '../../cluster/wire.ts';
 
 export const startWallMs = Date.parse('2026-11-24T08:00:00Z');
@@ -39,6 +40,8 @@ export interface ApiWorld {
   nowWallMs: number;
   /** The reason why this peer is not ready; empty: it is. */
   notReady: string;
+  /** What the peers of the nodes say that they use. */
+  usage: UsageFound;
   ask(given: Given): Answer;
   /** What another client writes; before the next command of `ask` is applied, if `beforeNext`. */
   write(ops: readonly Op[]): Applied;
@@ -78,6 +81,11 @@ export function createApiWorld(): ApiWorld {
     for (let attempt = 1; attempt <= attemptsMax; attempt++) {
       const result = handle(request, state, context());
       if (result.type === 'response') return { ...result, changed: 0 };
+      if (result.type === 'usage') {
+        const asked = new Set<string>(result.wanted.nodes);
+        const found = new Map([...world.usage].filter(([node]) => asked.has(node)));
+        return { type: 'response', response: result.render(found), changed: 0 };
+      }
       if (result.type !== 'command') return result;
       world.beforeNext?.();
       world.beforeNext = null;
@@ -92,7 +100,7 @@ export function createApiWorld(): ApiWorld {
   }
 
   const world: ApiWorld = {
-    state: () => state, nowWallMs: startWallMs, notReady: '', beforeNext: null, ask, write,
+    state: () => state, nowWallMs: startWallMs, notReady: '', usage: new Map(), beforeNext: null, ask, write,
     restore() {
       const back = decodeState(encodeState(state));
       if ('refusal' in back) throw new Error(back.refusal);

@@ -8,7 +8,7 @@
 //
 // Between requests: `write KEY` somebody else touches the object, `race KEY` does so while the next one is
 // under way, `restart` goes on from a snapshot, `wait ms=N` lets time pass, `unready REASON`,
-// `settle` lets the controller of CustomResourceDefinitions work.
+// `settle` lets the controller of CustomResourceDefinitions work, `usage` says what nodes use by their peers.
 
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -17,6 +17,7 @@ import { pathText } from '../../cluster/api/apply/elements.ts';
 import { pathsOf } from '../../cluster/api/apply/fields.ts';
 import type { Managed } from '../../cluster/api/apply/managers.ts';
 import type { ApiResponse, LogsRequest, StreamsRequest } from '../../cluster/api/request.ts';
+import type { NodeUsage } from '../../cluster/usage.ts';
 import { transcripts } from '../transcript.ts';
 import type { TranscriptCommand } from '../transcript.ts';
 import { createApiWorld, disturb, sent } from './api-world.ts';
@@ -61,6 +62,10 @@ function session(): (command: TranscriptCommand) => string {
       case 'restart': world.restore(); return `@${world.state().revision}`;
       case 'wait': world.nowWallMs += Number(options['ms']); return new Date(world.nowWallMs).toISOString();
       case 'settle': return `${settle(world)} changes`;
+      case 'usage': {
+        world.usage = new Map(Object.entries(parse(command.input) as Record<string, NodeUsage>));
+        return `of ${[...world.usage.keys()].join(', ')}`;
+      }
       case 'unready': world.notReady = words.join(' '); return world.notReady === '' ? 'ready' : 'not ready';
       case 'watched': return [...open].map(([id, one]) => events(id, sent(world, one))).join('') || 'nothing';
       default: {

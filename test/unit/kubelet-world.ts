@@ -186,7 +186,7 @@ export function createKubeletWorld(options: WorldOptions = {}): KubeletWorld {
 
 function tellCall(call: RuntimeCall, tell: (line: string) => void): void {
   switch (call.call) {
-    case 'list': case 'image': return;
+    case 'list': case 'image': case 'usage': return;
     case 'pull': return tell(`call pull ${call.image}`);
     case 'create-sandbox': {
       const { pod, attempt } = call.sandbox;

@@ -160,6 +160,21 @@ const samples: readonly PeerMessage[] = [
   },
   { kind: 'flow-credit', flow: '7/3/0', bytes: 32_768 },
   { kind: 'flow-close', flow: '7/3/0' },
+  { kind: 'usage-ask', id: 7, pods: true },
+  { kind: 'usage-reply', id: 7, usage: null },
+  {
+    kind: 'usage-reply', id: 7, usage: {
+      takenAtMs: 1_795_507_200_000, windowMs: 15_000, node: { cpuNano: 156_340_000, memoryBytes: 2 ** 34 },
+      pods: [
+        { namespace: 'default', name: 'none', uid: 'u-2', containers: [] },
+        {
+          namespace: 'default', name: 'web', uid: 'u-1', containers: [
+            { name: 'a', cpuNano: 1, memoryBytes: 0 }, { name: 'b', cpuNano: 0, memoryBytes: 4_096 },
+          ],
+        },
+      ],
+    },
+  },
 ];
 
 const pod = {

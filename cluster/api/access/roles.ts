@@ -4,7 +4,8 @@
 // group without a name, `path` says that paths follow, `named` that names of single objects do. `-> edit`: it
 // is gathered into edit; `<- edit`: it gathers. Left out are the roles of Kubernetes' own controllers
 // (`system:controller:…`): here no controller is a client of the API.
-// Source: Kubernetes, plugin/pkg/auth/authorizer/rbac/bootstrappolicy, release 1.36, its default features.
+// Source: Kubernetes, plugin/pkg/auth/authorizer/rbac/bootstrappolicy, release 1.36, its default features; of
+// metrics.k8s.io metrics-server's manifests.
 
 import { rbacGroup } from '../resources/rbac.ts';
 import type { PolicyRule, Role, RoleBinding, Subject } from '../types.ts';
@@ -57,6 +58,8 @@ system:aggregate-to-view -> view
 system:auth-delegator
   create authentication.k8s.io tokenreviews
   create authorization.k8s.io subjectaccessreviews
+system:aggregated-metrics-reader -> view
+  read metrics.k8s.io nodes pods
 system:basic-user
   create authorization.k8s.io selfsubjectaccessreviews selfsubjectrulesreviews
   create authentication.k8s.io selfsubjectreviews

@@ -1,4 +1,4 @@
-// Every kind that Shoal serves, in the order in which discovery lists them. The API is driven by this table
+// Every kind that Shoal stores, in the order in which discovery lists them. The API is driven by this table
 // alone: a kind is added by adding its `Resource` here.
 
 import { customResourceDefinition } from '../custom/kind.ts';
@@ -22,6 +22,7 @@ import { event } from './event.ts';
 import { newEvent } from './eventsgroup.ts';
 import { flowSchema, priorityLevelConfiguration } from './flowcontrol.ts';
 import { lease } from './lease.ts';
+import { nodeMetrics, podMetrics } from './metrics.ts';
 import { namespace } from './namespace.ts';
 import { ingress, ingressClass, ipAddress, networkPolicy, serviceCidr } from './networking.ts';
 import { node } from './node.ts';
@@ -61,6 +62,9 @@ export const resourceTable: readonly Resource[] = [
   priorityClass,
   csiDriver, csiNode, csiStorageCapacity, storageClass, volumeAttachment, volumeAttributesClass,
 ];
+
+/** What is served besides, though nothing of it is stored. */
+export const measuredKinds: readonly Resource[] = [nodeMetrics, podMetrics];
 
 /** The resource of a request path; null where Shoal serves no such thing. `plural` is lower case. */
 export function findResource(group: string, version: string, plural: string): Resource | null {

@@ -6,6 +6,7 @@
 
 import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { UsageCounters } from '../../../cluster/usage.ts';
 import { send } from './proc.ts';
 
 export interface GroupLimits {
@@ -19,6 +20,8 @@ export interface ControlGroups {
   create(id: string, limits: GroupLimits): readonly string[];
   /** How many processes of the container the kernel killed because its memory was used up. */
   oomKills(id: string): number;
+  /** What the container's processes have used; null where its groups don't tell. */
+  usage(id: string): UsageCounters | null;
   killAll(id: string): void;
   /** False while a process is still in one of them. */
   remove(id: string): boolean;
@@ -37,7 +40,7 @@ export function openControlGroups(name: string, warn: (line: string) => void): C
     const message = error instanceof Error ? error.message : String(error);
     warn(`CPU and memory limits of containers are not enforced: control groups can't be made (${message})`);
   }
-  return { create: () => [], oomKills: () => 0, killAll: () => {}, remove: () => true };
+  return { create: () => [], oomKills: () => 0, usage: () => null, killAll: () => {}, remove: () => true };
 }
 
 // ── version 1: a tree per controller ─────────────────────────────────────────────────────────────────────
@@ -68,6 +71,13 @@ function versionOne(name: string): ControlGroups {
       return [inMemory, inCpu];
     },
     oomKills: (id) => counter(join(memory, id, 'memory.oom_control'), 'oom_kill'),
+    usage(id) {
+      // Most machines have `cpuacct` in the same tree as `cpu`.
+      const cpuNs = cpu === null ? null : number(join(cpu, id, 'cpuacct.usage'));
+      const inactive = counter(join(memory, id, 'memory.stat'), 'total_inactive_file');
+      return counters(cpuNs === null ? null : cpuNs / 1000,
+        number(join(memory, id, 'memory.usage_in_bytes')), inactive);
+    },
   };
 }
 
@@ -105,6 +115,11 @@ function versionTwo(name: string): ControlGroups {
       return [dir];
     },
     oomKills: (id) => counter(join(parent, id, 'memory.events'), 'oom_kill'),
+    usage(id) {
+      const cpuUs = number(join(parent, id, 'cpu.stat'), 'usage_usec');
+      const inactive = counter(join(parent, id, 'memory.stat'), 'inactive_file');
+      return counters(cpuUs, number(join(parent, id, 'memory.current')), inactive);
+    },
   };
 }
 
@@ -155,13 +170,24 @@ function processes(dir: string): readonly number[] {
 }
 
 /** The number after `word` in a file of `word number` lines; 0 where there is none. */
-function counter(path: string, word: string): number {
+const counter = (path: string, word: string): number => number(path, word) ?? 0;
+
+/** Of a file of `word number` lines the number after `word`, or of one of a single number; null: none. */
+function number(path: string, word = ''): number | null {
   try {
-    const line = readFileSync(path, 'utf8').split('\n').find((each) => each.startsWith(`${word} `));
-    return Number(line?.split(' ')[1] ?? 0);
+    const text = readFileSync(path, 'utf8');
+    if (word === '') return Number(text.trim());
+    const line = text.split('\n').find((each) => each.startsWith(`${word} `));
+    return line === undefined ? null : Number(line.split(' ')[1]);
   } catch {
-    return 0;
+    return null;
   }
+}
+
+/** Files that were not used lately can be had back at once. */
+function counters(cpuUs: number | null, bytes: number | null, inactive: number): UsageCounters | null {
+  if (cpuUs === null || bytes === null) return null;
+  return { cpuUs: Math.floor(cpuUs), memoryBytes: Math.max(0, bytes - inactive) };
 }
 
 /** False where processes or groups are in it: whoever is last takes it along. */

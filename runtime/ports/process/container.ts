@@ -42,6 +42,8 @@ export interface ProcessContainer {
   destroy(): Promise<void>;
   /** Looks how it is; for what no event told of. */
   refresh(): void;
+  /** The pid of its program, which leads a session; null where none runs. */
+  program(): number | null;
   /** All its output is in its log. */
   logEnded(): boolean;
   /** How one more program is started in it; throws a `RuntimeError` where it can't be. */
@@ -266,6 +268,11 @@ export function createProcessContainer(machine: Machine, initial: ContainerRecor
     for (const wake of [...waiting, ...listeners]) wake();
   }
 
+  function program(): number | null {
+    const life = records.life(record);
+    return life.state === 'running' ? life.program?.pid ?? null : null;
+  }
+
   function logEnded(): boolean {
     if (released || !existsSync(dir)) return true;
     const life = records.life(record);
@@ -276,7 +283,7 @@ export function createProcessContainer(machine: Machine, initial: ContainerRecor
   refresh();
   if (!hasExited() && last !== 'created' || last === 'exited' && !collector.done()) beginWatching();
   return {
-    id, record: () => record, fact, start, stop, destroy, refresh, logEnded, entry,
+    id, record: () => record, fact, start, stop, destroy, refresh, program, logEnded, entry,
     onLog(listener) {
       listeners.add(listener);
       return () => listeners.delete(listener);

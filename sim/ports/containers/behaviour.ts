@@ -11,6 +11,8 @@
 //     SIM_PRINT_ENV       names, separated by `|`: it prints `NAME=value` for each when it starts
 //     SIM_MESSAGE         its termination message
 //     SIM_LISTEN          the ports that it listens on, separated by `|`
+//     SIM_CPU_MILLI       thousandths of a core that it uses all the time (1)
+//     SIM_MEMORY_MIB      MiB of memory that it uses (8)
 
 import type { ContainerSpec } from '../../../cluster/ports.ts';
 
@@ -26,6 +28,8 @@ export interface Behaviour {
   readonly printsAfterMs: number;
   readonly message: string;
   readonly listens: readonly number[];
+  readonly cpuMilli: number;
+  readonly memoryBytes: number;
 }
 
 export function behaviourOf(spec: ContainerSpec): Behaviour {
@@ -48,5 +52,7 @@ export function behaviourOf(spec: ContainerSpec): Behaviour {
     printsLater: words('SIM_PRINT_LATER'), printsAfterMs: number('SIM_PRINT_AFTER_MS') ?? 0,
     message: env.get('SIM_MESSAGE') ?? '',
     listens: words('SIM_LISTEN').map(Number),
+    cpuMilli: number('SIM_CPU_MILLI') ?? 1,
+    memoryBytes: (number('SIM_MEMORY_MIB') ?? 8) * 1024 * 1024,
   };
 }
