@@ -4,7 +4,8 @@ import * as assert from 'uvu/assert';
 import type { Run } from './containers.ts';
 
 export function usage(run: Run): void {
-  run('what runs is counted, and what has ended is not', async ({ sandbox, create, start, call, harness }) => {
+  run('what runs is counted, and what has ended is not', async (bench) => {
+    const { sandbox, create, start, call, harness } = bench;
     const { id: box } = await sandbox(), ids: string[] = [];
     for (const name of ['one', 'two']) {
       const id = await create(box, { does: 'run' }, { name });

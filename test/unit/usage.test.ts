@@ -46,7 +46,7 @@ test('rates are of the time between two readings', () => {
   });
 });
 
-test('a container that has started since is measured from its start, one that has hardly begun is not', () => {
+test('a container that has started since is measured from its start, one that hardly has is not', () => {
   const before = reading(0, 0, {}), last = reading(10_000, 0, { old: 1, fresh: 1_000_000, new: 5 });
   const found = (context: PodContext): number | undefined =>
     usageBetween(before, last, [context]).pods[0]?.containers[0]?.cpuNano;
