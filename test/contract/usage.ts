@@ -16,7 +16,8 @@ export function usage(run: Run): void {
     const read = async () => {
       const { usage: found } = await call({ call: 'usage' });
       assert.ok(found, 'usage gives the counters');
-      return { machine: found?.machine, of: (id: string) => found?.containers.find((each) => each.id === id) };
+      const of = (id: string) => found?.containers.find((each) => each.id === id);
+      return { machine: found?.machine, of };
     };
     await harness.pass(100);
     const before = await read();

@@ -56,7 +56,7 @@ test('a container that has started since is measured from its start, one that ha
   assert.is(found(pod('old', { old: -5_000 })), undefined);
 });
 
-test('of a pod, all running containers are told of or none; a counter that began anew tells of nothing', () => {
+test('of a pod, all running containers are told of or none; a counter that began anew tells nothing', () => {
   const before = reading(0, 9_000_000, { a: 700 }), last = reading(10_000, 10, { a: 500 });
   const usage = usageBetween(before, last, [
     pod('half', { a: -1, missing: -1 }), pod('none', {}), pod('whole', { a: -1 }),
@@ -134,7 +134,7 @@ test('what is fresh is told again; later the last reading is the first of the ne
   assert.is(told.at(-1), 1_000);
 });
 
-test('a runtime that does not tell is asked again by the next who asks; a stopped meter reads nothing', () => {
+test('a runtime that does not tell is asked again by the next; a stopped meter reads nothing', () => {
   const { world, meter } = meterWorld(), told: (NodeUsage | null)[] = [];
   meter.measure((usage) => told.push(usage));
   world.answer(null);
@@ -153,7 +153,9 @@ test('a runtime that does not tell is asked again by the next who asks; a stoppe
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
 const figures = (cpuNano: number): NodeUsage => ({
   takenAtMs: wallMs, windowMs: 15_000, node: { cpuNano, memoryBytes: mib },
-  pods: [{ namespace: 'default', name: 'web', uid: 'u', containers: [{ name: 'c', cpuNano, memoryBytes: 1 }] }],
+  pods: [{
+    namespace: 'default', name: 'web', uid: 'u', containers: [{ name: 'c', cpuNano, memoryBytes: 1 }],
+  }],
 });
 
 /** Peer `a`, which is asked by clients, and `b` and `c`, which it asks. */
