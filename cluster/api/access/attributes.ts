@@ -21,6 +21,8 @@ export interface ResourceAttributes {
   readonly namespace: string;
   /** Empty where no single object is meant. */
   readonly name: string;
+  /** The node whose objects a list, a watch or a deletion asks for by field; missing: not by that. */
+  readonly onNode?: string;
 }
 
 export interface PathAttributes { readonly verb: string; readonly path: string }
@@ -44,9 +46,10 @@ export function attributesOf(asked: Asked, query: Query): Attributes {
   if (special !== null) return { group, version, ...about, verb: special };
   const verb = verbOf(method);
   if (about.name !== '') return { group, version, ...about, verb };
-  if (verb === 'delete') return { group, version, ...about, verb: 'deletecollection' };
-  if (verb !== 'get') return { group, version, ...about, verb };
-  return { group, version, ...about, verb: flag(query, 'watch') ? 'watch' : 'list', name: namedIn(query) };
+  if (verb !== 'get' && verb !== 'delete') return { group, version, ...about, verb };
+  const { name, onNode } = namedIn(query), selected = onNode === '' ? about : { ...about, onNode };
+  if (verb === 'delete') return { group, version, ...selected, verb: 'deletecollection' };
+  return { group, version, ...selected, verb: flag(query, 'watch') ? 'watch' : 'list', name };
 }
 
 /** As `route` takes the path apart; null where it does not. */
@@ -79,12 +82,19 @@ function verbOf(method: string): string {
   }
 }
 
-/** The one object that a list or a watch asks for by `metadata.name`: as good as naming it in the path. */
-function namedIn(query: Query): string {
-  const text = query.get('fieldSelector') ?? '';
-  if (text === '') return '';
-  const fields = parseFieldSelector(text);
-  if (!fields.ok) return '';
-  const term = fields.value.find(({ field, equal }) => field === 'metadata.name' && equal);
-  return term === undefined || nameError(term.value, 'path-segment') !== null ? '' : term.value;
+interface Named { readonly name: string; readonly onNode: string }
+
+/**
+ * The one object that a list or a watch asks for by `metadata.name`: as good as naming it in the path. And the
+ * node whose objects it asks for.
+ */
+function namedIn(query: Query): Named {
+  const text = query.get('fieldSelector') ?? '', fields = text === '' ? null : parseFieldSelector(text);
+  if (fields === null || !fields.ok) return { name: '', onNode: '' };
+  const value = (field: string): string =>
+    fields.value.find((term) => term.field === field && term.equal)?.value ?? '';
+  const name = value('metadata.name');
+  return {
+    name: name === '' || nameError(name, 'path-segment') !== null ? '' : name, onNode: value('spec.nodeName'),
+  };
 }

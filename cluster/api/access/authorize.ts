@@ -1,4 +1,4 @@
-// Who may do what: RBAC over the roles and bindings of the state.
+// Who may do what: nodes by what they are, everybody by RBAC over the roles and bindings of the state.
 //
 // A decision looks only at the bindings that name the user or one of its groups. They are found by an index
 // of each list of bindings, made when the list is first asked for: the state gives the same list until a
@@ -15,6 +15,7 @@ import type { UserInfo } from '../request.ts';
 import type { PolicyRule, Role, RoleBinding, RoleRef, Subject } from '../types.ts';
 import { isOfResource } from './attributes.ts';
 import type { Attributes } from './attributes.ts';
+import { nodeDecision } from './nodes.ts';
 import { ruleAllows } from './rules.ts';
 
 export interface Decision { readonly allowed: boolean; readonly reason: string }
@@ -27,6 +28,8 @@ const openPaths = new Set(['/healthz', '/livez', '/readyz']);
 export function authorize(attributes: Attributes, user: UserInfo, state: State): Decision {
   if (user.groups.includes(mastersGroup)) return { allowed: true, reason: '' };
   if (!isOfResource(attributes) && openPaths.has(attributes.path)) return { allowed: true, reason: '' };
+  const node = nodeDecision(attributes, user, state);
+  if (node?.allowed === true) return node;
   const namespace = isOfResource(attributes) ? attributes.namespace : '', errors: string[] = [];
   for (const granted of grantsOf(user, namespace, state)) {
     if (typeof granted === 'string') {
@@ -39,7 +42,8 @@ export function authorize(attributes: Attributes, user: UserInfo, state: State):
       }
     }
   }
-  return { allowed: false, reason: errors.length === 0 ? '' : `RBAC: ${together(errors)}` };
+  const reasons = [node?.reason ?? '', errors.length === 0 ? '' : `RBAC: ${together(errors)}`];
+  return { allowed: false, reason: reasons.filter((each) => each !== '').join(', ') };
 }
 
 /** All rules that apply to the user in a namespace (empty: cluster-wide), and what of them was not found. */

@@ -5,6 +5,7 @@
 
 import { objectKey } from '../../ids.ts';
 import { get } from '../../state/query.ts';
+import { admission, validate } from '../admission/chain.ts';
 import { isObject, parseBody } from '../body.ts';
 import type { Json, JsonObject } from '../body.ts';
 import { conform } from '../decode.ts';
@@ -57,6 +58,12 @@ export function requestToken(writing: Writing): ApiResult | Problem {
   if (causes.length > 0) return invalid(subject, '', causes);
   const bound = boundTo(writing, spec.boundObjectRef);
   if (isProblem(bound)) return bound;
+  const refused = validate(admission(writing, {
+    operation: 'CREATE', object: { ...decoded.value, metadata: metadataOf(decoded.value) } as KubeObject,
+    old: null, dryRun: asked.dryRun, name: route.name,
+    kind: { group: 'authentication.k8s.io', version: 'v1', kind: 'TokenRequest' },
+  }));
+  if (refused !== null) return refused;
   const ring = keyRingOf(state);
   if (ring === null) return problem(503, 'ServiceUnavailable', 'the cluster has no token keys yet');
   const token = signToken(claimsFor(account, bound, spec, context), ring.signing);

@@ -14,6 +14,7 @@ import type { KubeObject, Pod } from '../types.ts';
 import type { Admission } from './attributes.ts';
 import { checkLimits, defaultLimits } from './limitranger.ts';
 import { mutatingPolicies } from './mutating.ts';
+import { nodeRestriction, restrictedNode } from './noderestriction.ts';
 import { podSecurity } from './podsecurity/podsecurity.ts';
 import { oneDefault, ranked } from './priority.ts';
 import { validatingPolicies } from './validating.ts';
@@ -31,6 +32,7 @@ interface Plugin {
 
 const builtIn: readonly Plugin[] = [
   { name: 'LimitRanger', mutate: defaultLimits, validate: checkLimits },
+  { name: 'NodeRestriction', mutate: restrictedNode, validate: nodeRestriction },
   { name: 'PodSecurity', validate: podSecurity },
   { name: 'Priority', mutate: ranked, validate: oneDefault },
 ];
