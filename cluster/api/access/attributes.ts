@@ -85,8 +85,8 @@ function verbOf(method: string): string {
 interface Named { readonly name: string; readonly onNode: string }
 
 /**
- * The one object that a list or a watch asks for by `metadata.name`: as good as naming it in the path. And the
- * node whose objects it asks for.
+ * The one object that a list or a watch asks for by `metadata.name`: as good as naming it in the path. And
+ * the node whose objects it asks for.
  */
 function namedIn(query: Query): Named {
   const text = query.get('fieldSelector') ?? '', fields = text === '' ? null : parseFieldSelector(text);

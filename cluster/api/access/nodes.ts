@@ -1,5 +1,5 @@
-// What a node may do: the user `system:node:NAME` of the group `system:nodes` reads what its own pods need and
-// writes what is its own, by rules that no role could tell.
+// What a node may do: the user `system:node:NAME` of the group `system:nodes` reads what its own pods need
+// and writes what is its own, by rules that no role could tell.
 //
 // Source of facts: Kubernetes, "Using Node Authorization"; plugin/pkg/auth/authorizer/node, nodeidentifier.
 // What always holds: what a pod refers to opens itself to the node that the pod is bound to, and to no other;
