@@ -49,8 +49,8 @@ function ofResource(asked: ResourceAttributes, node: string, state: State): Deci
       ?? related(podsOf(state, node, namespace).some((pod) => refersTo(pod, 'secret', name)));
     case 'configmaps': return readable(asked)
       ?? related(podsOf(state, node, namespace).some((pod) => refersTo(pod, 'configMap', name)));
-    case 'persistentvolumeclaims': return (asked.subresource === 'status' ? updatable(asked) : gettable(asked))
-      ?? related(podsOf(state, node, namespace).some((pod) => claimsOf(pod).includes(name)));
+    case 'persistentvolumeclaims':
+      return (asked.subresource === 'status' ? updatable(asked) : gettable(asked)) ?? related(podsOf(state, node, namespace).some((pod) => claimsOf(pod).includes(name)));
     case 'persistentvolumes': return gettable(asked) ?? related(usesVolume(state, node, name));
     case 'resourceclaims.resource.k8s.io': return gettable(asked)
       ?? related(podsOf(state, node, namespace).some((pod) => refersTo(pod, 'resourceClaim', name)));
