@@ -50,7 +50,8 @@ function ofResource(asked: ResourceAttributes, node: string, state: State): Deci
     case 'configmaps': return readable(asked)
       ?? related(podsOf(state, node, namespace).some((pod) => refersTo(pod, 'configMap', name)));
     case 'persistentvolumeclaims':
-      return (asked.subresource === 'status' ? updatable(asked) : gettable(asked)) ?? related(podsOf(state, node, namespace).some((pod) => claimsOf(pod).includes(name)));
+      return (asked.subresource === 'status' ? updatable(asked) : gettable(asked)) ?? related(
+        podsOf(state, node, namespace).some((pod) => claimsOf(pod).includes(name)));
     case 'persistentvolumes': return gettable(asked) ?? related(usesVolume(state, node, name));
     case 'resourceclaims.resource.k8s.io': return gettable(asked)
       ?? related(podsOf(state, node, namespace).some((pod) => refersTo(pod, 'resourceClaim', name)));
