@@ -150,7 +150,8 @@ function nodes({ verb, subresource, name }: ResourceAttributes, node: string): D
   if (writes || verb === 'create') return allowed;
   if (!reads.includes(verb)) return no('');
   if (name === node) return allowed;
-  return no(`node '${node}' cannot read ${name === '' ? 'all nodes' : `'${name}'`}, only its own Node object`);
+  const what = name === '' ? 'all nodes' : `'${name}'`;
+  return no(`node '${node}' cannot read ${what}, only its own Node object`);
 }
 
 function pods(
