@@ -123,6 +123,7 @@ export function createPeer(
       case 'sandbox-changed': case 'sandbox-gone': case 'runtime-health': case 'log-chunk': case 'log-end':
       case 'flow-output': case 'flow-taken': case 'flow-end':
         return parts.containers(event);
+      case 'outbound-done': return parts.outbound(event);
       default: return unreachable(event);
     }
   }

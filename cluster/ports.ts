@@ -19,6 +19,7 @@ export interface Ports {
   readonly containers: ContainersPort;
   readonly traffic: TrafficPort;
   readonly clients: ClientsPort;
+  readonly outbound: OutboundPort;
   readonly trace: TracePort;
   /** Where no audit log is kept, there is none. */
   readonly audit?: AuditPort;
@@ -38,7 +39,7 @@ export const eachTime: OncePort = (_, __, work) => work();
 
 export type PeerEvent =
   | { readonly type: 'timer'; readonly key: string }
-  | NetworkEvent | DiskEvent | ContainersEvent | ClientsEvent;
+  | NetworkEvent | DiskEvent | ContainersEvent | ClientsEvent | OutboundEvent;
 
 // ── clock ────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -326,6 +327,59 @@ export type ClientsEvent =
   | { readonly type: 'flow-drained'; readonly id: RequestId; readonly flow: number; readonly bytes: number }
   /** The client has given up this connection. */
   | { readonly type: 'flow-closed'; readonly id: RequestId; readonly flow: number };
+
+// ── outbound ─────────────────────────────────────────────────────────────────────────────────────────────
+
+/**
+ * Calls over HTTPS to servers of the cluster's users: webhooks, aggregated APIs. Each call has one
+ * completion, an answer or a failure, within its time; none once it is cancelled. A call is repeated by the
+ * adapter only where it was sent over a kept connection that turns out closed. Redirects are not followed,
+ * proxies not used.
+ */
+export interface OutboundPort {
+  /** `id` is used once. Of an answer no more than `limits.calloutAnswerBytesMax` bytes are taken. */
+  call(id: string, request: OutboundRequest): void;
+  /** Nobody waits for it any more; nothing comes of it. */
+  cancel(id: string): void;
+}
+
+export interface OutboundRequest {
+  readonly method: string;
+  readonly address: OutboundAddress;
+  /** Whom the server's certificate must name, and what it is told it is called for (SNI). */
+  readonly serverName: string;
+  /** The Host header. */
+  readonly authority: string;
+  /** With its query. */
+  readonly path: string;
+  /** Lower-case names. */
+  readonly headers: Readonly<Record<string, string | readonly string[]>>;
+  readonly body: string | Uint8Array | null;
+  /** Certificates that vouch for the server's, as PEM in base64; null: those that the machine trusts. */
+  readonly caBundle: string | null;
+  readonly timeoutMs: number;
+}
+
+export interface OutboundAddress { readonly host: string; readonly port: number }
+
+export type OutboundResult =
+  | { readonly ok: true; readonly status: number; readonly headers: Readonly<Record<string, string>>;
+      readonly body: Uint8Array }
+  | { readonly ok: false; readonly failure: OutboundFailure };
+
+export interface OutboundFailure {
+  /**
+   * `refused`, `unreachable`, `unknown-host`: it was not reached; `untrusted`: it is not who it should be.
+   * None of these was sent a byte of the request. The others may have been.
+   */
+  readonly reason: 'refused' | 'unreachable' | 'unknown-host' | 'untrusted' | 'timeout' | 'too-large'
+    | 'broken';
+  readonly address: OutboundAddress;
+  readonly detail: string;
+}
+
+export type OutboundEvent =
+  { readonly type: 'outbound-done'; readonly id: string; readonly result: OutboundResult };
 
 // ── audit ────────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -29,6 +29,7 @@ import { openContainers } from './ports/containers.ts';
 import { openDisk } from './ports/disk.ts';
 import { createNetwork } from './ports/libp2p.ts';
 import { createRandomPort } from './ports/random.ts';
+import { createOutbound } from './ports/outbound.ts';
 import { createTraffic } from './ports/traffic.ts';
 import { version } from './version.ts';
 import { writeSettings } from './settings.ts';
@@ -59,9 +60,9 @@ export async function startPeer(dir: string, settings: Settings,
   });
   const traffic = createTraffic({ owner: network.peerId, hostIP: settings.hostIP, log });
   const clients = createClients(events.deliver);
-  const clock = createClock(events.deliver);
+  const clock = createClock(events.deliver), outbound = createOutbound(events.deliver);
   const ports: Ports = {
-    clock, random: createRandomPort(), network, disk: disk.port, containers, traffic, clients,
+    clock, random: createRandomPort(), network, disk: disk.port, containers, traffic, clients, outbound,
     trace: { event: traceTo(log) }, ...audit === null ? {} : { audit: audit.log },
   };
   writeFileSync(join(dir, 'pid'), `${process.pid}\n`);
@@ -100,6 +101,7 @@ export async function startPeer(dir: string, settings: Settings,
       events.shut();
       await Promise.all([clients.close(), network.close(), traffic.close(), containers.close()]);
       clock.close();
+      outbound.close();
       await Promise.all([disk.close(), audit?.log.close()]);
       rmSync(join(dir, 'pid'), { force: true });
     },

@@ -48,7 +48,7 @@ export function createFuse(): Fuse {
 
 /** The ports as a process has them that dies by this fuse. Clock, random and trace tell nobody anything. */
 export function fused(ports: Ports, fuse: Fuse): Ports {
-  const { disk, network, containers, clients, traffic } = ports;
+  const { disk, network, containers, clients, traffic, outbound } = ports;
   return {
     ...ports,
     disk: {
@@ -94,5 +94,9 @@ export function fused(ports: Ports, fuse: Fuse): Ports {
       flowGrant(id, flow, bytes) { if (fuse.passes('clients')) clients.flowGrant(id, flow, bytes); },
     },
     traffic: { apply(routes) { if (!fuse.blown) traffic.apply(routes); } },
+    outbound: {
+      call(id, request) { if (fuse.passes('clients')) outbound.call(id, request); },
+      cancel(id) { if (!fuse.blown) outbound.cancel(id); },
+    },
   };
 }

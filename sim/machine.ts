@@ -32,6 +32,7 @@ import { createDisk } from './ports/disk.ts';
 import type { SimDisk } from './ports/disk.ts';
 import type { SimNetwork } from './ports/network.ts';
 import type { SimTrace } from './ports/trace.ts';
+import { createSimOutbound } from './ports/outbound.ts';
 import { createTraffic } from './ports/traffic.ts';
 import type { SimTraffic } from './ports/traffic.ts';
 import type { Witness } from './witness.ts';
@@ -119,6 +120,9 @@ const token = { id: 'simula', secret: 'abcdefghijklmnop' } as const;
 /** Long after any skewed clock. */
 const tokenExpiryMs = Date.UTC(2100, 0, 1);
 
+/** No workload of the simulator has webhooks yet. */
+const noServers = new Map<string, never>();
+
 /** More than any machine starts. */
 const runsPerMachine = 1_000_000;
 
@@ -180,6 +184,7 @@ export function boot(world: MachineWorld, machine: Machine): void {
     network: watched(network.attach(id, [address], deliver), world, machine),
     disk: recorded(spoilDisk(world.canary, disk, scheduler, deliver), world, machine),
     traffic: machine.traffic.port, trace: world.trace.port(name),
+    outbound: createSimOutbound(scheduler, hash32(plan.seed, number, run, 0x6f75), noServers, deliver),
     ...world.once === null ? {} : { once: world.once },
   };
   const life = {

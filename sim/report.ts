@@ -119,6 +119,8 @@ export function fieldsText(event: PeerEvent): string {
     case 'flow-output': return `${event.flow} ${event.channel} ${event.data.length} bytes`;
     case 'flow-taken': return `${event.flow} ${event.bytes} bytes`;
     case 'flow-end': return `${event.flow} ${event.end.type}`;
+    case 'outbound-done':
+      return `${event.id} ${event.result.ok ? event.result.status : event.result.failure.reason}`;
     case 'request': {
       const { id, method, path, query } = event.request;
       return `${id} ${method} ${path}?${query}`;

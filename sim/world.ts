@@ -265,6 +265,7 @@ function sourceOf(event: PeerEvent): string {
     case 'sandbox-changed': case 'sandbox-gone': case 'runtime-health': case 'log-chunk': case 'log-end':
     case 'flow-output': case 'flow-taken': case 'flow-end':
       return 'runtime';
+    case 'outbound-done': return 'outbound';
   }
 }
 
@@ -312,6 +313,9 @@ function keyOf(event: PeerEvent): number {
     case 'log-end': return hashText(event.stream);
     case 'flow-output': return hashBytes(event.data, hashText(event.flow));
     case 'flow-taken': case 'flow-end': return hashText(event.flow);
+    case 'outbound-done':
+      return hashText(event.result.ok ? String(event.result.status) : event.result.failure.reason,
+        hashText(event.id));
     case 'request': return hashText(event.request.path, hashText(event.request.id));
     case 'request-closed': case 'request-drained': return hashText(event.id);
     case 'flow-opened': case 'flow-input': case 'flow-drained': case 'flow-closed':

@@ -19,6 +19,8 @@ import type { PeerServices } from '../services.ts';
 import { createAdmin } from './admin.ts';
 import { createAsking } from './asking.ts';
 import type { Asking } from './asking.ts';
+import { createCallouts } from './callouts.ts';
+import type { Callouts } from './callouts.ts';
 import { createCommands } from './commands.ts';
 import type { Commands } from './commands.ts';
 import { createConsensus, joinedFact } from './consensus.ts';
@@ -100,6 +102,7 @@ export interface Hub {
   flows: Flows;
   usages: Usages;
   watches: Watches;
+  callouts: Callouts;
   serving: Serving;
 }
 
@@ -413,7 +416,9 @@ function joinClients(hub: Hub): void {
     lives: (peer) => hub.knownIds.has(peer) && hub.spread.liveness(peer).status !== 'dead',
   });
   hub.watches = createWatches(core, (id) => hub.serving.ended(id));
+  hub.callouts = createCallouts(core);
   hub.serving = createServing(core, {
+    callouts: hub.callouts,
     commands: hub.commands, reads: hub.reads, watches: hub.watches, streams: hub.streams,
     flows: hub.flows, usages: hub.usages,
     own: createAdmin(core, {

@@ -8,7 +8,7 @@ import type { PeerId } from '../../cluster/ids.ts';
 import type { LogDescription } from '../../cluster/log/log.ts';
 import type { PeerMessage } from '../../cluster/messages.ts';
 import type {
-  ClientsEvent, ContainersEvent, DiskEvent, DiskRecovery, NetworkEvent,
+  ClientsEvent, ContainersEvent, DiskEvent, DiskRecovery, NetworkEvent, OutboundEvent,
 } from '../../cluster/ports.ts';
 import { eachTime } from '../../cluster/ports.ts';
 import { decodeFeed, decodeMessage, isRefusal } from '../../cluster/wire.ts';
@@ -26,6 +26,7 @@ export interface Parts {
   network(event: NetworkEvent): void;
   clients(event: ClientsEvent): void;
   containers(event: ContainersEvent): void;
+  outbound(event: OutboundEvent): void;
   log(): LogDescription;
   status(): PeerStatus;
   stop(): void;
@@ -52,6 +53,7 @@ export function createParts(core: Core, timers: Timers, recovery: DiskRecovery, 
     network: (event) => network(hub, event),
     clients: (event) => hub.serving.event(event),
     containers: (event) => containers(hub, event),
+    outbound: (event) => hub.callouts.completed(event),
     log: () => describeLog(hub),
     status: () => statusOf(hub),
     stop() {

@@ -24,6 +24,8 @@ import type { ClientsEvent } from '../../cluster/ports.ts';
 import type { Op, Outcome } from '../../cluster/state/types.ts';
 import type { SubmitOutcome } from '../services.ts';
 import { createAuditing } from './auditing.ts';
+import { newThinking } from './callouts.ts';
+import type { Callouts, Thinking } from './callouts.ts';
 import type { Commands } from './commands.ts';
 import { uuid } from './core.ts';
 import type { Core } from './core.ts';
@@ -41,6 +43,7 @@ export interface Serving {
 }
 
 export interface ServingParts {
+  readonly callouts: Callouts;
   readonly commands: Commands;
   readonly reads: Reads;
   readonly watches: Watches;
@@ -107,10 +110,10 @@ export function createServing(core: Core, parts: ServingParts): Serving {
     if (incoming.path.startsWith('/shoal/')) return ours(incoming);
     const need = freshness(incoming, core.state);
     switch (need.type) {
-      case 'local': return evaluate(incoming, 'fresh', 0);
-      case 'linearizable': return parts.reads.read((result) => evaluate(incoming, result, 0));
+      case 'local': return evaluate(incoming, 'fresh');
+      case 'linearizable': return parts.reads.read((result) => evaluate(incoming, result));
       case 'at-least': return parts.reads.waitFor(index(need.revision), (result) => {
-        if (result === 'fresh') evaluate(incoming, parts.reads.alone() ? 'stale' : 'fresh', 0);
+        if (result === 'fresh') evaluate(incoming, parts.reads.alone() ? 'stale' : 'fresh');
         else respond(incoming.id, tooLarge(need.revision, core.state.revision));
       });
       default: return unreachable(need);
@@ -122,10 +125,10 @@ export function createServing(core: Core, parts: ServingParts): Serving {
     const acting = impersonated(incoming, core.state);
     if (isProblem(acting)) return respond(incoming.id, problemResponse(acting));
     const asked = acting === null ? incoming : { ...incoming, user: acting };
-    if (!parts.own(asked, (response) => respond(incoming.id, response))) evaluate(incoming, 'fresh', 0);
+    if (!parts.own(asked, (response) => respond(incoming.id, response))) evaluate(incoming, 'fresh');
   }
 
-  function evaluate(incoming: ApiRequest, read: ReadResult, attempt: number): void {
+  function evaluate(incoming: ApiRequest, read: ReadResult, thinking = think(incoming)): void {
     if (!live.has(incoming.id)) return;
     // A write is judged by the newest state or not at all.
     const writes = incoming.method !== 'GET' && incoming.method !== 'HEAD' && !opensStreams(incoming);
@@ -138,13 +141,18 @@ export function createServing(core: Core, parts: ServingParts): Serving {
     }
     const asked = identified(incoming);
     if (isTokenRefusal(asked)) return respond(incoming.id, unauthorizedResponse());
-    if (attempt === 0) auditing.judged(asked);
-    const result = handle(asked, core.state, context());
+    if (thinking.races === 0 && thinking.rounds === 0) auditing.judged(asked);
+    const result = handle(asked, core.state, thinking.context());
     auditing.noted(incoming.id, result.audit);
     switch (result.type) {
       case 'response': return respond(incoming.id,
         read === 'stale' ? withWarning(result.response) : result.response);
-      case 'command': return propose(incoming, result.ops, result.pending, attempt);
+      case 'command': return propose(incoming, result.ops, result.pending, thinking);
+      case 'calls':
+        return parts.callouts.ask(thinking, result.calls, (done) => {
+          if (done === 'answered') evaluate(incoming, read, thinking);
+          else respond(incoming.id, failure(504, 'Timeout', tooSlow));
+        });
       case 'watch':
         streams(incoming.id);
         if (!parts.watches.open(incoming.id, result.watch, live.get(incoming.id))) {
@@ -164,7 +172,9 @@ export function createServing(core: Core, parts: ServingParts): Serving {
     }
   }
 
-  function propose(incoming: ApiRequest, ops: readonly Op[], pending: PendingCommand, attempt: number): void {
+  const think = ({ id }: ApiRequest): Thinking => newThinking(id, context);
+
+  function propose(incoming: ApiRequest, ops: readonly Op[], pending: PendingCommand, one: Thinking): void {
     parts.commands.submit(ops, null, (outcome) => {
       if (!live.has(incoming.id)) return;
       if (isUnavailable(outcome)) {
@@ -175,8 +185,10 @@ export function createServing(core: Core, parts: ServingParts): Serving {
       }
       const rendered = pending.render(outcome);
       if (rendered !== 'retry') respond(incoming.id, rendered);
-      else if (attempt < limits.conflictRetriesMax) evaluate(incoming, 'fresh', attempt + 1);
-      else respond(incoming.id, failure(409, 'Conflict', 'the object kept changing; please try again'));
+      else if (one.races < limits.conflictRetriesMax) {
+        one.renew();
+        evaluate(incoming, 'fresh', one);
+      } else respond(incoming.id, failure(409, 'Conflict', 'the object kept changing; please try again'));
     });
   }
 
@@ -241,6 +253,7 @@ export function createServing(core: Core, parts: ServingParts): Serving {
           return parts.flows.client(event);
         case 'request-closed':
           gone(event.id);
+          parts.callouts.close(event.id);
           parts.watches.close(event.id);
           parts.streams.close(event.id);
           parts.flows.close(event.id);
@@ -259,6 +272,8 @@ const tooMany = (): ApiResponse =>
 const nobody: UserInfo = { name: '', groups: [] };
 
 const unauthorizedResponse = (): ApiResponse => problemResponse(unauthorized());
+
+const tooSlow = 'Timeout: request did not complete within requested timeout - context deadline exceeded';
 
 const seconds = (ms: number): string => `${Math.round(ms / 1000)} s`;
 

@@ -12,6 +12,7 @@ import { requestToken } from './access/tokenrequest.ts';
 import { reviewToken } from './access/tokenreview.ts';
 import { applyObject, isApply } from './apply/request.ts';
 import { parseBody } from './body.ts';
+import { isWanted } from './callout/call.ts';
 import { createObject } from './create.ts';
 import { withDeprecation } from './deprecation.ts';
 import { discoveryPage } from './discovery.ts';
@@ -64,6 +65,7 @@ export function handle(request: ApiRequest, state: State, context: ApiContext): 
 }
 
 function ended(request: ApiRequest, result: Answer): ApiResult {
+  if (isWanted(result)) return { type: 'calls', calls: result.calls };
   if (isProblem(result)) return told(request, problemResponse(result));
   if (!('type' in result)) return told(request, result);
   if (result.type !== 'command') return result.type === 'response' ? told(request, result.response) : result;

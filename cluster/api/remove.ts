@@ -12,6 +12,8 @@ import { admission, validate } from './admission/chain.ts';
 import type { Admission } from './admission/chain.ts';
 import { isObject, parseBody } from './body.ts';
 import type { Json, JsonObject } from './body.ts';
+import { isWanted, Wanted } from './callout/call.ts';
+import type { Callout } from './callout/call.ts';
 import { deletion } from './deletion.ts';
 import type { Propagation } from './deletion.ts';
 import { jsonOf, respond } from './output.ts';
@@ -23,6 +25,7 @@ import {
   badRequest, conflict, forbidden, fromRefusal, invalid, isProblem, notFound, problemResponse, success,
 } from './status.ts';
 import type { Problem } from './status.ts';
+import { viewOf } from './storage.ts';
 import type { KubeObject } from './types.ts';
 import { answered, objectResponse, unsupportedOption, writeOptions } from './write.ts';
 import type { Writing } from './write.ts';
@@ -92,7 +95,10 @@ function goneResponse(
 
 /** The write that a delete of this object is. */
 function deleted(writing: Writing, old: KubeObject, { dryRun }: DeleteOptions): Admission {
-  return admission(writing, { operation: 'DELETE', object: null, old, dryRun, name: old.metadata.name });
+  return admission(writing, {
+    operation: 'DELETE', object: null, old: viewOf(writing.route.resource, old), dryRun,
+    name: old.metadata.name,
+  });
 }
 
 /**
@@ -104,12 +110,13 @@ export function deleteCollection(writing: Writing): ApiResult | Problem {
   if (isProblem(options)) return options;
   const filter = filterOf(query, resource);
   if (isProblem(filter)) return filter;
-  const ops: Op[] = [];
+  const ops: Op[] = [], wanted: Callout[] = [];
   let bytes = 0, more = false;
   for (const object of list(state, route.resourceName, route.namespace)) {
     if (!filter(object) || preconditionProblem(writing, object, options) !== null) continue;
     const refused = validate(deleted(writing, object, options));
-    if (refused !== null) return refused;
+    if (isWanted(refused)) wanted.push(...refused.calls);
+    else if (refused !== null) return refused;
     const op = deletionOf(writing, object, options);
     if (op === null) continue;
     bytes += op.key.length + (op.op === 'update' ? jsonOf(op.object).length : 0);
@@ -119,6 +126,7 @@ export function deleteCollection(writing: Writing): ApiResult | Problem {
     if (more) break;
     ops.push(op);
   }
+  if (wanted.length > 0) return new Wanted(wanted);
   const { group, resource: kind } = resource;
   const done = respond(200, JSON.stringify(success({ ...group === '' ? {} : { group }, kind })), form);
   if (ops.length === 0 || options.dryRun) return answered(done);

@@ -7,6 +7,7 @@
 import type { NodeName, ObjectKey, RequestId, Revision } from '../ids.ts';
 import type { Change, Op, Outcome } from '../state/types.ts';
 import type { UsageFound, UsageWanted } from '../usage.ts';
+import type { Answers, Callout } from './callout/call.ts';
 
 export interface UserInfo {
   readonly name: string;
@@ -70,6 +71,8 @@ export interface ApiContext {
   readonly suffix: () => string;
   /** Not there where nobody reads them, as in the simulator. */
   readonly descriptions?: Descriptions;
+  /** What others have answered so far; left out where nobody is called. */
+  readonly answers?: Answers;
   /** Facts of this peer for /version, /readyz and the Warning of a stale read. */
   readonly peer: { readonly ready: boolean; readonly notReadyReason: string; readonly serverAddress: string };
 }
@@ -95,6 +98,8 @@ type Result =
   | { readonly type: 'response'; readonly response: ApiResponse }
   /** Propose these ops; when they are applied here, ask `pending.render(outcome)`. */
   | { readonly type: 'command'; readonly ops: readonly Op[]; readonly pending: PendingCommand }
+  /** Evaluate again, once these calls are answered. */
+  | { readonly type: 'calls'; readonly calls: readonly Callout[] }
   | { readonly type: 'watch'; readonly watch: WatchRequest }
   | { readonly type: 'logs'; readonly logs: LogsRequest }
   | { readonly type: 'streams'; readonly streams: StreamsRequest }

@@ -9,12 +9,14 @@
 import { nodeName, objectKey } from '../ids.ts';
 import { limits } from '../limits.ts';
 import { get } from '../state/query.ts';
+import { admission, validate } from './admission/chain.ts';
+import type { Admission } from './admission/chain.ts';
 import { containerOf } from './logs.ts';
 import { everyValue, flag } from './query.ts';
 import type { ApiRequest, ApiResult, StreamsRequest } from './request.ts';
 import { badRequest, isProblem, notFound } from './status.ts';
 import type { Problem } from './status.ts';
-import type { Pod } from './types.ts';
+import type { KubeObject, Pod } from './types.ts';
 import type { Writing } from './write.ts';
 
 export function podStreams(writing: Writing, kind: StreamsRequest['kind']): ApiResult | Problem {
@@ -29,9 +31,28 @@ export function podStreams(writing: Writing, kind: StreamsRequest['kind']): ApiR
   if (request.headers['upgrade'] === undefined) return badRequest('Upgrade request required');
   const wanted = kind === 'portforward' ? portsOf(request) : programOf(writing, kind);
   if (isProblem(wanted)) return wanted;
+  const refused = validate(connection(writing, kind, { container, ...wanted }));
+  if (refused !== null) return refused;
   return {
     type: 'streams', streams: { kind, pod: key, podUid: uid, node: nodeName(node), container, ...wanted },
   };
+}
+
+const optionKinds = {
+  exec: 'PodExecOptions', attach: 'PodAttachOptions', portforward: 'PodPortForwardOptions',
+} as const;
+
+/** What admission sees of it: the options are what is written. */
+function connection(
+  writing: Writing, of: StreamsRequest['kind'], { container, command, ports, ...given }: Opened,
+): Admission {
+  const { stdin, stdout, stderr, tty } = given, apiVersion = 'v1', kind = optionKinds[of];
+  const options = of === 'portforward' ? { ports }
+    : { stdin, stdout, stderr, tty, container, ...of === 'exec' ? { command } : {} };
+  return admission(writing, {
+    operation: 'CONNECT', kind: { group: '', version: apiVersion, kind }, name: writing.route.name,
+    object: { kind, apiVersion, ...options, metadata: {} } as unknown as KubeObject, old: null, dryRun: false,
+  });
 }
 
 /** Whether it only opens streams, whatever its method: it changes nothing that the log holds. */
@@ -39,6 +60,7 @@ export function opensStreams({ path }: ApiRequest): boolean {
   return /^\/api\/v1\/namespaces\/[^/]+\/pods\/[^/]+\/(exec|attach|portforward)$/.test(path);
 }
 
+type Opened = Wanted & Pick<StreamsRequest, 'container'>;
 type Wanted = Pick<StreamsRequest, 'command' | 'stdin' | 'stdout' | 'stderr' | 'tty' | 'ports'>;
 
 function programOf({ request, query }: Writing, kind: 'exec' | 'attach'): Wanted | Problem {

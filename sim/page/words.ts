@@ -34,6 +34,7 @@ export function wordsOfEvent(event: PeerEvent): Words {
     case 'sandbox-changed': case 'sandbox-gone': case 'runtime-health': case 'log-chunk': case 'log-end':
     case 'flow-output': case 'flow-taken': case 'flow-end':
       return { group: 'runtime', kind: event.type, text };
+    case 'outbound-done': return { group: 'client', kind: event.type, text };
     default: return unreachable(event);
   }
 }

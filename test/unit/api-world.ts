@@ -1,11 +1,15 @@
 // A peer's API without the peer: requests are handled against a real state, commands are applied to it at
 // once, watches stay open and collect what they are sent. For transcripts and for hostile requests.
 
+import { newThinking } from '../../actors/peer/callouts.ts';
+import type { Thinking } from '../../actors/peer/callouts.ts';
+import type { Callout } from '../../cluster/api/callout/call.ts';
 import { freshness, handle } from '../../cluster/api/handle.ts';
 import type {
-  ApiContext, ApiRequest, ApiResponse, LogsRequest, StreamsRequest, UserInfo, WatchRequest,
+  ApiContext, ApiRequest, ApiResponse, ApiResult, LogsRequest, StreamsRequest, UserInfo, WatchRequest,
 } from '../../cluster/api/request.ts';
 import { index, objectKey, peerId, requestId, resourceName, revision } from '../../cluster/ids.ts';
+import type { OutboundResult } from '../../cluster/ports.ts';
 import { applyEntry } from '../../cluster/state/apply.ts';
 import { get } from '../../cluster/state/query.ts';
 import { decodeState, encodeState } from '../../cluster/state/snapshot.ts';
@@ -45,6 +49,8 @@ export interface ApiWorld {
   ask(given: Given): Answer;
   /** What another client writes; before the next command of `ask` is applied, if `beforeNext`. */
   write(ops: readonly Op[]): Applied;
+  /** Who answers calls to webhooks and other servers; nobody, unless a test says so. */
+  outbound: (call: Callout) => OutboundResult;
   beforeNext: (() => void) | null;
   /** The state goes on from a snapshot: what changed before is forgotten. */
   restore(): void;
@@ -52,6 +58,7 @@ export interface ApiWorld {
 
 /** As the peer does it: a request whose command lost a race is evaluated again. */
 const attemptsMax = 4;
+const roundsMax = 64;
 
 export function createApiWorld(): ApiWorld {
   let state = createState({ serviceCidr: '10.96.0.0/24' });
@@ -78,8 +85,9 @@ export function createApiWorld(): ApiWorld {
       user: given.user ?? { name: 'kubernetes-admin', groups: ['system:masters', 'system:authenticated'] },
     };
     freshness(request, state);
+    const thinking = newThinking(request.id, context);
     for (let attempt = 1; attempt <= attemptsMax; attempt++) {
-      const result = handle(request, state, context());
+      const result = thought(request, thinking);
       if (result.type === 'response') return { ...result, changed: 0 };
       if (result.type === 'usage') {
         const asked = new Set<string>(result.wanted.nodes);
@@ -95,11 +103,26 @@ export function createApiWorld(): ApiWorld {
         const { audit = new Map() } = result;
         return { type: 'response', response, changed: changes.length, audit };
       }
+      thinking.renew();
     }
     throw new Error(`${given.method} ${given.path} lost ${attemptsMax} races`);
   }
 
+  /** As often as the API wants to hear somebody else first. */
+  function thought(request: ApiRequest, thinking: Thinking): Exclude<ApiResult, { type: 'calls' }> {
+    for (let round = 0; round < roundsMax; round++) {
+      const result = handle(request, state, thinking.context());
+      if (result.type !== 'calls') return result;
+      for (const call of result.calls) {
+        thinking.answers.set(call.key, { uid: call.uid, result: world.outbound(call) });
+      }
+    }
+    throw new Error(`${request.method} ${request.path} calls others without end`);
+  }
+
   const world: ApiWorld = {
+    outbound: ({ addresses: [address = { host: '', port: 0 }] }) =>
+      ({ ok: false, failure: { reason: 'refused', address, detail: '' } }),
     state: () => state, nowWallMs: startWallMs, notReady: '', usage: new Map(), beforeNext: null, ask, write,
     restore() {
       const back = decodeState(encodeState(state));

@@ -8,7 +8,8 @@
 //
 // Between requests: `write KEY` somebody else touches the object, `race KEY` does so while the next one is
 // under way, `restart` goes on from a snapshot, `wait ms=N` lets time pass, `unready REASON`,
-// `settle` lets the controller of CustomResourceDefinitions work, `usage` says what nodes use by their peers.
+// `settle` lets the controller of CustomResourceDefinitions work, `usage` says what nodes use by their peers,
+// `answers` how a webhook answers (`answering.ts`); `→` is what one was asked.
 
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -20,6 +21,7 @@ import type { ApiResponse, LogsRequest, StreamsRequest } from '../../cluster/api
 import type { NodeUsage } from '../../cluster/usage.ts';
 import { transcripts } from '../transcript.ts';
 import type { TranscriptCommand } from '../transcript.ts';
+import { createAnswering } from './answering.ts';
 import { createApiWorld, disturb, sent } from './api-world.ts';
 import type { ApiWorld, OpenWatch } from './api-world.ts';
 import { settle } from './custom-world.ts';
@@ -48,7 +50,8 @@ const mediaTypes: Readonly<Record<string, string>> = {
 };
 
 function session(): (command: TranscriptCommand) => string {
-  const world = createApiWorld(), open = new Map<string, OpenWatch>();
+  const world = createApiWorld(), open = new Map<string, OpenWatch>(), others = createAnswering();
+  world.outbound = (call) => others.outbound(call);
   world.ask({
     method: 'POST', path: '/api/v1/namespaces', headers: { 'content-type': 'application/json' },
     body: bytes('{"metadata":{"name":"default"}}'),
@@ -61,6 +64,7 @@ function session(): (command: TranscriptCommand) => string {
       case 'race': world.beforeNext = () => disturb(world, words[0] ?? ''); return 'ready';
       case 'restart': world.restore(); return `@${world.state().revision}`;
       case 'wait': world.nowWallMs += Number(options['ms']); return new Date(world.nowWallMs).toISOString();
+      case 'answers': return others.set(command);
       case 'settle': return `${settle(world)} changes`;
       case 'usage': {
         world.usage = new Map(Object.entries(parse(command.input) as Record<string, NodeUsage>));
@@ -69,7 +73,7 @@ function session(): (command: TranscriptCommand) => string {
       case 'unready': world.notReady = words.join(' '); return world.notReady === '' ? 'ready' : 'not ready';
       case 'watched': return [...open].map(([id, one]) => events(id, sent(world, one))).join('') || 'nothing';
       default: {
-        const text = request(world, command, token, open);
+        const answer = request(world, command, token, open), text = `${others.asked()}${answer}`;
         token = /continue=(\S+)/.exec(text)?.[1] ?? token;
         return text.replace(/continue=\S+/, 'continue').replaceAll(/hash=[0-9A-F]{32}/g, 'hash=…');
       }

@@ -15,9 +15,12 @@ import type { Admission } from './attributes.ts';
 import { checkLimits, defaultLimits } from './limitranger.ts';
 import { mutatingPolicies } from './mutating.ts';
 import { nodeRestriction, restrictedNode } from './noderestriction.ts';
+import { mutatingWebhooks, newRounds } from './mutatingwebhooks.ts';
+import type { Rounds } from './mutatingwebhooks.ts';
 import { podSecurity } from './podsecurity/podsecurity.ts';
 import { oneDefault, ranked } from './priority.ts';
 import { validatingPolicies } from './validating.ts';
+import { validatingWebhooks } from './validatingwebhooks.ts';
 
 export { admission } from './attributes.ts';
 export type { Admission };
@@ -51,12 +54,23 @@ type Written = Admission & { readonly object: KubeObject };
 export function mutate(write: Written): Admitted | Problem {
   const first = round(write, builtIn);
   if (isProblem(first)) return first;
-  const judged = round(first, policies);
+  const judged = round(first, policies), hooks = newRounds();
   if (isProblem(judged)) return judged;
-  const last = judged.object === first.object ? judged : round(judged, builtIn);
+  const last = hooked(judged, first.object, hooks);
   if (isProblem(last)) return last;
   const object = last.object === write.object ? write.object : classed(last.object);
   return { write: { ...last, object }, object };
+}
+
+/** After the webhooks; where they or the policies changed anything, the built-in plug-ins and they go on. */
+function hooked(write: Written, before: KubeObject, hooks: Rounds): Written | Problem {
+  const object = mutatingWebhooks(write, write.object, hooks);
+  if (isProblem(object)) return object;
+  if (object === before) return write;
+  const again = round({ ...write, object }, builtIn);
+  if (isProblem(again)) return again;
+  const last = mutatingWebhooks(again, again.object, hooks);
+  return isProblem(last) ? last : { ...again, object: last };
 }
 
 function round(write: Written, plugins: readonly Plugin[]): Written | Problem {
@@ -84,5 +98,5 @@ export function validate(given: Admission): Problem | null {
     const refused = plugin.validate?.(write) ?? null;
     if (refused !== null) return refused;
   }
-  return null;
+  return validatingWebhooks(write);
 }

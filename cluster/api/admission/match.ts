@@ -48,7 +48,7 @@ export function matches(write: Admission, wanted: MatchResources | undefined): b
 const isEmpty = ({ matchLabels, matchExpressions }: LabelSelector): boolean =>
   Object.keys(matchLabels ?? {}).length === 0 && (matchExpressions ?? []).length === 0;
 
-function namespaceMatches(write: Admission, selector: LabelSelector | undefined): boolean | Problem {
+export function namespaceMatches(write: Admission, selector: LabelSelector | undefined): boolean | Problem {
   if (selector === undefined || isEmpty(selector)) return true;
   const { writing: { route, state }, object, old } = write;
   const isNamespace = route.resource.kind === 'Namespace' && route.resource.group === '';
@@ -59,7 +59,7 @@ function namespaceMatches(write: Admission, selector: LabelSelector | undefined)
     : matchesSelector(selector, found.metadata.labels);
 }
 
-function objectMatches({ object, old }: Admission, selector: LabelSelector | undefined): boolean {
+export function objectMatches({ object, old }: Admission, selector: LabelSelector | undefined): boolean {
   if (selector === undefined || isEmpty(selector)) return true;
   const fits = (one: KubeObject | null): boolean =>
     one !== null && matchesSelector(selector, one.metadata.labels);
@@ -67,6 +67,11 @@ function objectMatches({ object, old }: Admission, selector: LabelSelector | und
 }
 
 function ruleMatches(write: Admission, rule: ResourceRule, alike: boolean): boolean {
+  return versionsOf(write, alike).some((version) => ruleFits(write, rule, version));
+}
+
+/** Whether the rule is about this write, if it is made in this version. */
+export function ruleFits(write: Admission, rule: ResourceRule, version: string): boolean {
   const { writing: { route }, operation, name } = write, { group } = route.resource;
   const has = (list: readonly string[] | undefined, value: string): boolean =>
     list?.some((each) => each === '*' || each === value) ?? false;
@@ -74,7 +79,7 @@ function ruleMatches(write: Admission, rule: ResourceRule, alike: boolean): bool
   if (rule.scope === 'Namespaced' && !namespaced) return false;
   if (rule.scope === 'Cluster' && namespaced) return false;
   return has(rule.operations, operation) && has(rule.apiGroups, group)
-    && versionsOf(write, alike).some((version) => has(rule.apiVersions, version))
+    && has(rule.apiVersions, version)
     && (rule.resources ?? []).some((pattern) => resourceMatches(write, pattern))
     && ((rule.resourceNames ?? []).length === 0 || rule.resourceNames?.includes(name) === true);
 }
