@@ -1,12 +1,15 @@
 // Signs what somebody has approved: CertificateSigningRequests for the cluster's own signers, with the
-// cluster's CA. And old requests go, whatever became of them.
-// Source: Kubernetes, pkg/controller/certificates/signer and cleaner.
-// What always holds: nothing is approved here; a request gets one certificate, or fails for good.
+// cluster's CA. Approves a kubelet's client certificate for whoever may have one unasked. And old requests
+// go, whatever became of them.
+// Source: Kubernetes, pkg/controller/certificates/approver, signer and cleaner.
+// What always holds: nothing is approved that no role allows; a request gets one certificate, or fails for
+// good.
 
+import { authorize } from '../../cluster/api/access/authorize.ts';
 import { authorityIn, authorityKey } from '../../cluster/api/access/authority.ts';
 import { issueCertificate } from '../../cluster/api/certificates/issue.ts';
 import { parseRequest } from '../../cluster/api/certificates/request.ts';
-import { accepted } from '../../cluster/api/certificates/signers.ts';
+import { accepted, kubeletClientSigner } from '../../cluster/api/certificates/signers.ts';
 import { deletion } from '../../cluster/api/deletion.ts';
 import { keyOf, resources, updateOp } from '../../cluster/api/objects.ts';
 import { decodeBase64Text, encodeBase64 } from '../../cluster/api/resources/base64.ts';
@@ -46,7 +49,8 @@ const conditionIn = ({ status }: CertificateSigningRequest, type: string): Condi
 export function sign(state: State, key: ObjectKey, context: ReconcileContext): Reconciliation {
   const asked = get<CertificateSigningRequest>(state, key), authority = authorityIn(state);
   if (asked === null || authority === null || asked.metadata.deletionTimestamp !== undefined) return nothing;
-  if (conditionIn(asked, 'Approved') === null || conditionIn(asked, 'Denied') !== null) return nothing;
+  if (conditionIn(asked, 'Denied') !== null) return nothing;
+  if (conditionIn(asked, 'Approved') === null) return approve(state, asked, context);
   if (conditionIn(asked, 'Failed') !== null || (asked.status?.certificate ?? '') !== '') return nothing;
   const { request = '', signerName = '', usages = [], expirationSeconds } = asked.spec ?? {};
   const parsed = parseRequest(decodeBase64Text(request) ?? '');
@@ -61,6 +65,38 @@ export function sign(state: State, key: ObjectKey, context: ReconcileContext): R
   // Somebody may bring another CA: it is tried again then.
   if (typeof issued === 'string') return nothing;
   return write(asked, { ...asked.status, certificate: encodeBase64(issued.pem) });
+}
+
+// ── approval ─────────────────────────────────────────────────────────────────────────────────────────────
+
+/** What the one who asks must be allowed to create below the requests. */
+const approvals = [
+  { permission: 'selfnodeclient', own: true,
+    message: 'Auto approving self kubelet client certificate after SubjectAccessReview.' },
+  { permission: 'nodeclient', own: false,
+    message: 'Auto approving kubelet client certificate after SubjectAccessReview.' },
+] as const;
+
+function approve(state: State, asked: CertificateSigningRequest, { nowWallMs }: ReconcileContext):
+  Reconciliation {
+  const { request = '', signerName, usages = [], username: name = '', groups = [] } = asked.spec ?? {};
+  const parsed = signerName === kubeletClientSigner ? parseRequest(decodeBase64Text(request) ?? '') : '';
+  if (typeof parsed === 'string' || !Array.isArray(accepted(kubeletClientSigner, parsed, usages))) {
+    return nothing;
+  }
+  const found = approvals.find(({ permission, own }) =>
+    (!own || parsed.commonName === name) && authorize({
+      verb: 'create', group: 'certificates.k8s.io', version: 'v1', resource: 'certificatesigningrequests',
+      subresource: permission, namespace: '', name: '',
+    }, { name, groups }, state).allowed);
+  // A role may be bound later.
+  if (found === undefined) return { steps: [], requeueAfterMs: limits.signingRequestsLookMs };
+  const at = rfc3339(nowWallMs), { conditions = [] } = asked.status ?? {};
+  const condition: Condition = {
+    type: 'Approved', status: 'True', reason: 'AutoApproved', message: found.message, lastUpdateTime: at,
+    lastTransitionTime: at,
+  };
+  return write(asked, { ...asked.status, conditions: [...conditions, condition] });
 }
 
 type Status = NonNullable<CertificateSigningRequest['status']>;

@@ -101,7 +101,7 @@ export interface ListMeta {
   readonly remainingItemCount?: number;
 }
 
-type Columns = Pick<Resource, 'columns'>;
+type Columns = Pick<Resource, 'columns' | 'rowOrder'>;
 
 export function objectText(object: KubeObject, resource: Columns, form: Form, nowWallMs: number): string {
   switch (form.as) {
@@ -137,7 +137,8 @@ function partialText(object: KubeObject): string {
 function tableText(
   objects: readonly KubeObject[], resource: Columns, form: Form, meta: ListMeta, nowWallMs: number,
 ): string {
-  const rows = objects.map((object) => {
+  const { rowOrder } = resource, sorted = rowOrder === undefined ? objects : objects.toSorted(rowOrder);
+  const rows = sorted.map((object) => {
     const cells = JSON.stringify(resource.columns.map((column) => column.value(object, nowWallMs)));
     if (form.include === 'None') return `{"cells":${cells}}`;
     return `{"cells":${cells},"object":${form.include === 'Object' ? jsonOf(object) : partialText(object)}}`;

@@ -108,6 +108,8 @@ export interface Resource {
     readonly definition: (generation: 2 | 3) => Readonly<Record<string, unknown>>;
   };
   readonly columns: readonly Column[];
+  /** The order of a list's rows in a Table, where it is not that of the list. */
+  readonly rowOrder?: (a: KubeObject, b: KubeObject) => number;
   /** Field selector name → value; `metadata.name` and `metadata.namespace` need not be listed. */
   readonly fields: Readonly<Record<string, (object: KubeObject) => string>>;
   /** Fills defaults. Gets and returns a decoded object; never changes its argument. */

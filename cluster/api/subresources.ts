@@ -7,7 +7,7 @@ import { get } from '../state/query.ts';
 import { ownersAfter, sentOwners, withOwners } from './apply/owners.ts';
 import { applyOptions, isApply } from './apply/request.ts';
 import { applyScale, scaledBy } from './apply/scale.ts';
-import { admission, validate } from './admission/chain.ts';
+import { admission, mutate, validate } from './admission/chain.ts';
 import { isObject, parseBody } from './body.ts';
 import type { Json, JsonObject } from './body.ts';
 import { conform } from './decode.ts';
@@ -249,9 +249,15 @@ export function finalize(writing: Writing): ApiResult | Problem {
   const finalizers = isObject(spec) ? spec['finalizers'] ?? [] : [];
   const changed = { ...rest, spec: { ...oldSpec, finalizers } } as KubeObject;
   const owning = { by: 'change', asked, sent: sentOwners(body.value) } as const;
-  const object = withOwners(changed, old, ownersAfter(writing, old, changed, owning));
-  const causes = resource.validate(object, old);
+  const admitted = mutate(admission(writing, {
+    operation: 'UPDATE', object: withOwners(changed, old, ownersAfter(writing, old, changed, owning)), old,
+    dryRun: asked.dryRun,
+  }));
+  if (isProblem(admitted)) return admitted;
+  const { object, write } = admitted, causes = resource.validate(object, old);
   if (causes.length > 0) return invalid(resource, name, causes);
-  if (asked.dryRun) return answered(objectResponse(writing, object, 200));
-  return updateCommand(writing, old, object, known !== '', (stored) => objectResponse(writing, stored, 200));
+  const refused = validate(write);
+  if (refused !== null) return refused;
+  const show = (one: KubeObject): ApiResponse => objectResponse(writing, one, 200, write.warnings);
+  return asked.dryRun ? answered(show(object)) : updateCommand(writing, old, object, known !== '', show);
 }

@@ -242,6 +242,8 @@ export interface CertificateSigningRequest extends KubeObject {
   readonly spec?: {
     readonly request?: string; readonly signerName?: string; readonly usages?: readonly string[];
     readonly expirationSeconds?: number;
+    /** Who asks. */
+    readonly username?: string; readonly groups?: readonly string[];
   };
   readonly status?: { readonly conditions?: readonly Condition[]; readonly certificate?: string };
 }

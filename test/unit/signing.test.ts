@@ -208,4 +208,45 @@ test('a time that is asked for holds, within bounds', async () => {
   assert.is(ask(world, 'POST', path, await asked('short', undefined, { expirationSeconds: 599 })).code, 422);
 });
 
+test('a kubelet whose user may have a certificate of its own is approved unasked', async () => {
+  const world = await createSigningWorld(), signer = 'kubernetes.io/kube-apiserver-client-kubelet';
+  const roleGroup = 'system:certificates.k8s.io:certificatesigningrequests';
+  const bind = (name: string, group: string, permission: string): void => {
+    const rbac = '/apis/rbac.authorization.k8s.io/v1';
+    ask(world, 'POST', `${rbac}/clusterroles`, {
+      metadata: { name: `${roleGroup}:${permission}` },
+      rules: [{ verbs: ['create'], apiGroups: ['certificates.k8s.io'],
+        resources: [`certificatesigningrequests/${permission}`] }],
+    });
+    ask(world, 'POST', `${rbac}/clusterrolebindings`, {
+      metadata: { name },
+      roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole',
+        name: `${roleGroup}:${permission}` },
+      subjects: [{ kind: 'Group', name: group }],
+    });
+  };
+  const usages = ['digital signature', 'key encipherment', 'client auth'];
+  const node = 'CN=system:node:n1, O=system:nodes', self = 'system:node:n1';
+  const wanted = await asked('boot', node, { usages }, signer);
+  ask(world, 'POST', path, wanted, { name: 'system:bootstrap:abcdef', groups: ['system:masters', 'boot'] });
+  // Who may do everything may be approved, too: only those below are of interest.
+  const status = (name: string): CertificateSigningRequest['status'] =>
+    ask(world, 'GET', `${path}/${name}`).value.status;
+  reconcile(world);
+  assert.equal(status('boot')?.conditions?.map(({ reason, message }) => [reason, message]),
+    [['AutoApproved', 'Auto approving kubelet client certificate after SubjectAccessReview.']]);
+  assert.ok((status('boot')?.certificate ?? '') !== '');
+  const maker = { name: self, groups: ['system:nodes', 'system:authenticated'] };
+  ask(world, 'POST', path, await asked('renew', node, { usages }, signer), maker);
+  ask(world, 'POST', path, await asked('odd', node, { usages: ['client auth'] }, signer), maker);
+  ask(world, 'POST', path, await asked('person', 'CN=jane', { usages: ['client auth'] }), maker);
+  assert.is(reconcile(world), 0, 'nobody has bound a role yet');
+  bind('renewal', 'system:nodes', 'selfnodeclient');
+  reconcile(world);
+  assert.equal(status('renew')?.conditions?.map(({ reason, message }) => [reason, message]),
+    [['AutoApproved', 'Auto approving self kubelet client certificate after SubjectAccessReview.']]);
+  assert.is(status('odd')?.conditions, undefined, 'not as a kubelet asks');
+  assert.is(status('person')?.conditions, undefined, 'of another signer');
+});
+
 test.run();

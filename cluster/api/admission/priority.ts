@@ -9,6 +9,7 @@
 import { objectKey, resourceName } from '../../ids.ts';
 import { get, list } from '../../state/query.ts';
 import type { State } from '../../state/state.ts';
+import { invalid } from '../status.ts';
 import type { Problem } from '../status.ts';
 import type { KubeObject, Pod } from '../types.ts';
 import { denied } from './attributes.ts';
@@ -35,10 +36,17 @@ const isOf = ({ writing: { route } }: Admission, group: string, kind: string): b
 export function ranked(write: Admission, object: KubeObject): KubeObject | Problem {
   if (!isOf(write, '', 'Pod')) return object;
   const pod = object as Ranked, { spec } = pod;
-  if (write.old !== null) return kept(pod, write.old as Ranked);
-  const { priorityClassName: name = '' } = spec, { state } = write.writing;
-  const found = name === '' ? defaultClass(state) : classNamed(state, name);
+  if (write.old !== null) return object;
+  const { priorityClassName: name = '' } = spec, { state, route } = write.writing;
+  const usual = defaultClass(state), found = name === '' ? usual : classNamed(state, name);
   if (name !== '' && found === null) return denied(write, `no PriorityClass with name ${name} was found`);
+  // What one pod asks for over others is not honoured: nothing makes room for it. What all have alike is.
+  if (found !== usual) {
+    return invalid(route.resource, pod.metadata.name, [{
+      reason: 'FieldValueForbidden', field: 'spec.priorityClassName',
+      message: 'Forbidden: priorityClassName is not supported by Shoal yet',
+    }]);
+  }
   const priority = found?.value ?? 0, policy = found?.preemptionPolicy ?? 'PreemptLowerPriority';
   // 0 is what the pod's own defaults fill in.
   if ((spec.priority ?? 0) !== 0 && spec.priority !== priority) {
@@ -54,17 +62,6 @@ export function ranked(write: Admission, object: KubeObject): KubeObject | Probl
   if (spec.priority === priority && spec.preemptionPolicy === policy) return object;
   const named = found === null ? {} : { priorityClassName: found.metadata.name };
   return { ...pod, spec: { ...spec, ...named, priority, preemptionPolicy: policy } } as KubeObject;
-}
-
-/** What was found out when the pod was made stays, where an update does not speak of it. */
-function kept(pod: Ranked, { spec: old }: Ranked): KubeObject {
-  const { spec } = pod;
-  const missing = {
-    ...spec.priority === undefined && old.priority !== undefined ? { priority: old.priority } : {},
-    ...spec.preemptionPolicy === undefined && old.preemptionPolicy !== undefined
-      ? { preemptionPolicy: old.preemptionPolicy } : {},
-  };
-  return Object.keys(missing).length === 0 ? pod : { ...pod, spec: { ...spec, ...missing } } as KubeObject;
 }
 
 function classNamed(state: State, name: string): PriorityClass | null {

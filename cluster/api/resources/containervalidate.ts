@@ -181,10 +181,13 @@ function validateResources(errors: Errors, container: LooseContainer, path: stri
   }
 }
 
+/** The scheduler counts what nodes have of them; how much a container writes to its disk nobody stops. */
+const countedResources: readonly string[] = ['cpu', 'ephemeral-storage', 'memory'];
+
 function validateAmounts(errors: Errors, list: Loose<ResourceList> | undefined, path: string): void {
   for (const [name, value] of sortedEntries(list)) {
     const at = `${path}[${name}]`;
-    if (name !== 'cpu' && name !== 'memory') {
+    if (!countedResources.includes(name)) {
       validateResourceName(errors, name, at);
       continue;
     }
@@ -194,11 +197,11 @@ function validateAmounts(errors: Errors, list: Loose<ResourceList> | undefined, 
   }
 }
 
-/** Any resource but cpu and memory is refused: as unknown, or as one that Shoal does not account for yet. */
+/** Any other resource is refused: as unknown, or as one that Shoal does not account for yet. */
 function validateResourceName(errors: Errors, name: string, path: string): void {
   const wrong = labelKeyErrors(name);
   if (wrong.length > 0) return invalidEach(errors, path, name, wrong);
-  const standard = name === 'ephemeral-storage' || name.startsWith('hugepages-');
+  const standard = name.startsWith('hugepages-');
   if (standard || name.includes('/')) {
     return forbidden(errors, path, `resource ${name} is not supported by Shoal yet`);
   }

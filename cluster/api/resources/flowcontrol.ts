@@ -27,6 +27,7 @@ const conditions: Rule = (errors, one) => {
 // ── FlowSchema ───────────────────────────────────────────────────────────────────────────────────────────
 
 const precedenceMax = 10_000;
+const precedenceOf = (one: KubeObject): number => numberAt(one, 'spec.matchingPrecedence') ?? 0;
 
 export const flowSchema: Resource = served({
   group, kind: 'FlowSchema', hasGeneration: true, ...statusful({}, sealedStatus),
@@ -39,6 +40,7 @@ export const flowSchema: Resource = served({
       return dangling === undefined ? '?' : textAt(dangling, 'status');
     }),
   ],
+  rowOrder: (a, b) => precedenceOf(a) - precedenceOf(b) || (a.metadata.name < b.metadata.name ? -1 : 1),
   defaults: (one) => filled(one, { 'spec.matchingPrecedence': 1000 }),
   validate: judge(
     (errors, one) => {

@@ -9,6 +9,7 @@ import { containersReady, podState, readinessGates, restarts } from './podprint.
 import { admittedPodSpec, defaultPodOnly, defaultPodSpec, qosClass } from './podspec.ts';
 import { validatePodUpdate } from './podupdate.ts';
 import { validatePodSpec } from './podvalidate.ts';
+import { refusedInPod } from './unsupported.ts';
 import type { Errors, Loose } from './validate.ts';
 
 const loose = (object: KubeObject): Loose<Pod> => object as Loose<Pod>;
@@ -47,7 +48,7 @@ export const pod: Resource = kind({
   },
   prepareCreate: (object) =>
     withStatus(admitted(object), { phase: 'Pending', qosClass: qosClass(loose(object).spec ?? {}) }),
-  prepareUpdate: (object, old) => statusStrategy.prepareUpdate(admitted(object), old),
+  prepareUpdate: (object, old) => statusStrategy.prepareUpdate(admitted(ranked(object, old)), old),
   prepareStatus: (object, old) => {
     const status = statusOf(object) as Pod['status'];
     const kept = loose(old).status?.qosClass;
@@ -67,12 +68,26 @@ export const pod: Resource = kind({
 const admitted = (object: KubeObject): KubeObject =>
   ({ ...object, spec: admittedPodSpec(loose(object).spec ?? {}) }) as Pod;
 
+/** With the rank that the pod was given when it was made, where an update does not speak of it. */
+function ranked(object: KubeObject, old: KubeObject): KubeObject {
+  const before = (loose(old).spec ?? {}) as Rank, spec = (loose(object).spec ?? {}) as Rank;
+  const { priority = before.priority, preemptionPolicy = before.preemptionPolicy } = spec;
+  if (priority === spec.priority && preemptionPolicy === spec.preemptionPolicy) return object;
+  const rank = {
+    ...preemptionPolicy === undefined ? {} : { preemptionPolicy },
+    ...priority === undefined ? {} : { priority },
+  };
+  return { ...object, spec: { ...spec, ...rank } } as Pod;
+}
+
+interface Rank { readonly priority?: number; readonly preemptionPolicy?: string }
+
 function validate(object: KubeObject, old: KubeObject | null): readonly StatusCause[] {
   const errors: Errors = [];
   const spec: Loose<PodSpec> = loose(object).spec ?? {};
   // As Kubernetes does: an update is judged by what it changes.
   if (old !== null) validatePodUpdate(errors, spec, loose(old).spec ?? {});
-  else validatePodSpec(errors, spec, 'spec');
+  else validatePodSpec(errors, spec, 'spec', refusedInPod);
   return errors;
 }
 

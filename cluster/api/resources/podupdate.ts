@@ -5,6 +5,7 @@
 import type { PodSpec, Toleration } from '../types.ts';
 import { int32Max, validatePodSpec } from './podvalidate.ts';
 import { forbidden, invalid, rangeMessage, required, sameJson } from './validate.ts';
+import { refusedInPod } from './unsupported.ts';
 import type { Errors, Loose } from './validate.ts';
 
 type LooseSpec = Loose<PodSpec>;
@@ -62,7 +63,8 @@ function validateAddedTolerations(errors: Errors, spec: LooseSpec, old: LooseSpe
   // The rest of the specification is the old one, so that only the tolerations are judged.
   const judged: Errors = [];
   const { tolerations } = spec;
-  validatePodSpec(judged, tolerations === undefined ? old : { ...old, tolerations }, 'spec');
+  validatePodSpec(judged, tolerations === undefined ? old : { ...old, tolerations }, 'spec',
+    refusedInPod);
   errors.push(...judged.filter((error) => error.field?.startsWith('spec.tolerations[')));
 }
 

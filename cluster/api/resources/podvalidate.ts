@@ -14,7 +14,10 @@ import type { Errors, Loose } from './validate.ts';
 
 export const int32Max = 2_147_483_647;
 
-export function validatePodSpec(errors: Errors, spec: Loose<PodSpec>, path: string): void {
+/** `refused`: what is not supported of a pod's own specification, or of that in a template. */
+export function validatePodSpec(
+  errors: Errors, spec: Loose<PodSpec>, path: string, refused = refusedInPodSpec,
+): void {
   validateContainers(errors, spec, path);
   oneOf(errors, `${path}.restartPolicy`, spec.restartPolicy, ['Always', 'OnFailure', 'Never']);
   const dnsPolicies = ['ClusterFirst', 'ClusterFirstWithHostNet', 'Default', 'None'];
@@ -33,7 +36,7 @@ export function validatePodSpec(errors: Errors, spec: Loose<PodSpec>, path: stri
   if (preemptionPolicy) {
     oneOf(errors, `${path}.preemptionPolicy`, preemptionPolicy, ['PreemptLowerPriority', 'Never']);
   }
-  refuse(errors, refusedInPodSpec, spec, path);
+  refuse(errors, refused, spec, path);
 }
 
 function validateSpecNames(errors: Errors, spec: Loose<PodSpec>, path: string): void {

@@ -94,6 +94,10 @@ export const refusedInPodSpec: readonly Refused[] = [
   no('volumes'),
 ];
 
+/** Of a pod itself, whose class of priority is judged by admission: it may have the default one. */
+export const refusedInPod: readonly Refused[] =
+  refusedInPodSpec.filter(({ path }) => path !== 'priority' && path !== 'priorityClassName');
+
 export const refusedInServiceSpec: readonly Refused[] = [
   no('allocateLoadBalancerNodePorts', true),
   no('externalIPs'),
