@@ -401,6 +401,12 @@ export const limits = {
   tokenKeysMax: 5,
   /** Tokens whose signature is remembered; each is a kilobyte or two. Verifying one takes 2 ms. */
   tokensVerifiedMax: 4_096,
+  /** Forged tokens that are known again without looking at their signature: 4 MB at most … */
+  tokensForgedMax: 1_024,
+  /** … for those that are longer, in characters, are not kept. */
+  tokenForgedLengthMax: 4_096,
+  /** Requests with a token that stands for nobody, after which a connection is closed. */
+  tokenFailuresPerConnectionMax: 32,
   /** Characters of a token; no header of HTTP is longer. */
   tokenLengthMax: 16 * 1024,
 

@@ -28,6 +28,8 @@ export interface Exchange {
   /** Bytes that the client has not taken yet. */
   waiting(): number;
   end(): void;
+  /** The connection ends once what is asked on it by now is answered. */
+  lastOne(): void;
   /** Cuts the client off: its stream, or its connection where it has but one. */
   destroy(): void;
 }
@@ -54,6 +56,7 @@ export function http1Exchange(request: IncomingMessage, response: ServerResponse
     write(data, taken) { response.write(data, () => taken?.()); },
     waiting: () => response.writableLength,
     end: () => { response.end(); },
+    lastOne: () => { response.shouldKeepAlive = false; },
     destroy: () => { response.destroy(); },
   };
 }
@@ -86,6 +89,7 @@ export function http2Exchange(
     },
     waiting: () => stream.writableLength,
     end: () => { stream.end(); },
+    lastOne: () => { stream.session?.close(); },
     destroy: () => { stream.destroy(); },
   };
 }

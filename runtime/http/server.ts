@@ -49,6 +49,8 @@ export function createClients(deliver: (event: ClientsEvent) => void): Clients {
   const open = new Map<RequestId, Exchange>();
   const streams = createStreamClients(deliver);
   const users = new WeakMap<TLSSocket, UserInfo | null>();
+  /** By connection: requests with tokens that stood for nobody. */
+  const failures = new WeakMap<TLSSocket, number>();
   const connections = new Set<TLSSocket>();
   const servers: Http2SecureServer[] = [];
   let count = 0;
@@ -91,6 +93,13 @@ export function createClients(deliver: (event: ClientsEvent) => void): Clients {
     if (open.delete(id)) deliver({ type: 'request-closed', id });
   }
 
+  /** Whoever tries token after token has to connect anew for each few. */
+  function failed(exchange: Exchange): void {
+    const { socket } = exchange, count = (failures.get(socket) ?? 0) + 1;
+    failures.set(socket, count);
+    if (count >= limits.tokenFailuresPerConnectionMax) exchange.lastOne();
+  }
+
   /** Queues a part of a stream; a client that is too far behind is cut off. */
   function chunk(id: RequestId, data: string | Uint8Array): void {
     const exchange = open.get(id);
@@ -119,6 +128,7 @@ export function createClients(deliver: (event: ClientsEvent) => void): Clients {
     respond(id, answer) {
       const exchange = open.get(id);
       open.delete(id);
+      if (answer.status === 401 && exchange !== undefined) failed(exchange);
       exchange?.answer(answer);
     },
     open(id, status, headers) {

@@ -3,7 +3,7 @@
 import 'reflect-metadata'; // x509 asks for it
 import { connect as connectHttp2 } from 'node:http2';
 import type { ClientHttp2Session, ClientHttp2Stream } from 'node:http2';
-import { request as requestHttps } from 'node:https';
+import { Agent, request as requestHttps } from 'node:https';
 import type { IncomingMessage } from 'node:http';
 import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
@@ -181,6 +181,35 @@ async function expiredCertificate(ca: KeyPair): Promise<KeyPair> {
 }
 
 // ── what ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+test('whoever tries token after token loses the connection, on either protocol', async (world) => {
+  world.onRequest = ({ id }) => world.clients.respond(id, { status: 401, headers: text, body: 'no' });
+  const max = limits.tokenFailuresPerConnectionMax, authorization = 'Bearer a.b.c';
+  const session = connectHttp2(`https://127.0.0.1:${world.port}`, { ca: world.ca.cert });
+  let closed = false;
+  session.on('close', () => { closed = true; });
+  for (let n = 1; n <= max; n += 1) {
+    assert.not.ok(closed, `request ${n} has a connection`);
+    const stream = session.request({ ':path': '/api', authorization });
+    stream.resume();
+    await new Promise((done) => { stream.on('close', done); });
+  }
+  await pause(100);
+  assert.ok(closed);
+  const agent = new Agent({ keepAlive: true, maxSockets: 1, ca: world.ca.cert });
+  let last: string | undefined;
+  for (let n = 1; n <= max; n += 1) {
+    assert.is.not(last, 'close', `request ${n} has a connection`);
+    last = await new Promise((done, fail) => {
+      const path = '/api', headers = { authorization }, host = '127.0.0.1', { port } = world;
+      requestHttps({ host, port, path, headers, agent }, (answer) => {
+        answer.resume().on('end', () => done(answer.headers.connection));
+      }).on('error', fail).end();
+    });
+  }
+  assert.is(last, 'close');
+  agent.destroy();
+});
 
 test('whom a client acts as comes through whole, header by header, on either protocol', async (world) => {
   const headers = {

@@ -201,6 +201,27 @@ test('what is remembered of signatures is bounded', () => {
   assert.not.ok(ring.verified.has('other 0'));
 });
 
+test('forged tokens are known again, within bounds, and what stands for nobody is not verified', () => {
+  const world = createTokenWorld(), ring = keyRingOf(world.state());
+  if (ring === null) throw new Error('no keys');
+  const token = tokenOf(world, 'a'), [head = '', body = ''] = token.split('.');
+  const forged = `${head}.${body}.${'A'.repeat(86)}`;
+  assert.not.ok(stands(world, forged));
+  assert.equal([...ring.forged], [forged]);
+  for (let n = 0; n < limits.tokensForgedMax; n += 1) ring.forged.add(`other ${n}`);
+  assert.not.ok(stands(world, `${head}.${body}.${'B'.repeat(85)}A`));
+  assert.is(ring.forged.size, limits.tokensForgedMax + 1, 'one in, one out');
+  assert.not.ok(ring.forged.has(forged));
+  // Whoever does not know the account's uid makes nobody look at a signature.
+  const claims = parseToken(token)?.claims ?? {}, own = claims['kubernetes.io'];
+  const guess = { ...own as object, serviceaccount: { name: 'a', uid: 'guessed' } };
+  const before = [...ring.forged];
+  const { kid } = ring.signing, secret = new Uint8Array(32).fill(7);
+  const other = signToken({ ...claims, 'kubernetes.io': guess }, { kid, secret });
+  for (let n = 0; n < 100; n += 1) assert.not.ok(stands(world, `${other.slice(0, -2)}${n % 10}A`));
+  assert.equal([...ring.forged], before);
+});
+
 test('no path of the API leads to the keys', () => {
   const world = createTokenWorld();
   const secret = get<TokenKeys>(world.state(), tokenKeysKey)?.keys[0]?.secret ?? '';

@@ -51,15 +51,27 @@ function jsonIn(part: string): Json {
 
 export type Verdict = 'verified' | 'no-key' | 'forged';
 
-/** Whether a key of the ring signed it. A token that names no key is tried with each. */
-export function verifyToken({ text, kid }: UnverifiedToken, ring: KeyRing<Claims>): Verdict {
-  const named = ring.publicKeys.get(kid);
+/** Whether a key of the ring signed it, which is remembered. A token that names no key is tried with each. */
+export function verifyToken(token: UnverifiedToken, ring: KeyRing<Claims>): Verdict {
+  const { text, kid } = token, named = ring.publicKeys.get(kid);
   const keys = kid === '' ? [...ring.publicKeys.values()] : named === undefined ? [] : [named];
   if (keys.length === 0) return 'no-key';
   const cut = text.lastIndexOf('.'), signature = decodeBase64url(text.slice(cut + 1));
-  if (signature === null || signature.length !== 64) return 'forged';
+  if (signature === null || signature.length !== 64 || ring.forged.has(text)) return 'forged';
   const signed = utf8ToBytes(text.slice(0, cut));
-  return keys.some((key) => p256.verify(signature, signed, key, { lowS: false })) ? 'verified' : 'forged';
+  if (keys.some((key) => p256.verify(signature, signed, key, { lowS: false }))) {
+    remember(token, ring);
+    return 'verified';
+  }
+  if (text.length <= limits.tokenForgedLengthMax) keep(ring.forged, text);
+  return 'forged';
+}
+
+/** In a set of bounded size, from which the oldest goes. */
+function keep(set: Set<string>, text: string): void {
+  const oldest = set.keys().next();
+  if (set.size >= limits.tokensForgedMax && oldest.done !== true) set.delete(oldest.value);
+  set.add(text);
 }
 
 /** The claims of a token that was verified before; null: it was not. */
@@ -71,7 +83,7 @@ export function recall(text: string, { verified }: KeyRing<Claims>): Claims | nu
   return claims;
 }
 
-export function remember({ text, claims }: UnverifiedToken, { verified }: KeyRing<Claims>): void {
+function remember({ text, claims }: UnverifiedToken, { verified }: KeyRing<Claims>): void {
   const oldest = verified.keys().next();
   if (verified.size >= limits.tokensVerifiedMax && oldest.done !== true) verified.delete(oldest.value);
   verified.set(text, claims);

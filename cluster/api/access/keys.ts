@@ -44,6 +44,8 @@ export interface KeyRing<Verified> {
   readonly publicKeys: ReadonlyMap<string, Uint8Array>;
   /** By token, the least recently used first; at most `limits.tokensVerifiedMax`. */
   readonly verified: Map<string, Verified>;
+  /** Tokens that no key signed, the oldest first; at most `limits.tokensForgedMax`. */
+  readonly forged: Set<string>;
 }
 
 const rings = new WeakMap<TokenKeys, KeyRing<unknown>>();
@@ -69,7 +71,7 @@ function ringOf({ keys }: TokenKeys): KeyRing<unknown> | null {
     signing ??= { kid, secret };
     publicKeys.set(kid, p256.getPublicKey(secret, false));
   }
-  return signing === null ? null : { signing, publicKeys, verified: new Map() };
+  return signing === null ? null : { signing, publicKeys, verified: new Map(), forged: new Set() };
 }
 
 /** `draw`: fresh random text with 122 bits of chance or more at each call. */

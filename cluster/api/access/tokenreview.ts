@@ -38,7 +38,7 @@ function audiencesIn({ audiences }: JsonObject): readonly string[] {
 }
 
 function statusOf(token: string, audiences: readonly string[], state: State, nowWallMs: number): object {
-  const found = examine(token, state, nowWallMs, audiences);
+  const found = examine(token, state, nowWallMs, audiences, true);
   if (isTokenRefusal(found)) return { user: {}, error: found.message };
   return { authenticated: true, user: shownUser(found.user), audiences: found.audiences };
 }

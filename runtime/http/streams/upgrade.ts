@@ -121,6 +121,8 @@ export function upgradeExchange(request: IncomingMessage, socket: TLSSocket, hea
       else ws.close(1000);
       setTimeout(() => socket.destroy(), lingerMs).unref();
     },
+    // Its answer always is.
+    lastOne: () => undefined,
     destroy: () => { socket.destroy(); },
     upgrade(streams, hooks) {
       if (answered || socket.destroyed) return null;
