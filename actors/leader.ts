@@ -19,6 +19,7 @@ import { eventController } from './controllers/event-ttl.ts';
 import { defaultFlowsController } from './controllers/flows.ts';
 import { garbageController } from './controllers/garbage.ts';
 import { namespaceController } from './controllers/namespace.ts';
+import { quotaController } from './controllers/quota.ts';
 import { replicaSetController } from './controllers/replicaset.ts';
 import { aggregationController, defaultRolesController } from './controllers/roles.ts';
 import { rootCaController } from './controllers/root-ca.ts';
@@ -47,6 +48,7 @@ const definitions: readonly ControllerDefinition[] = [
   aggregationController,
   namespaceController,
   definitionController,
+  quotaController,
   serviceAccountController,
   tokenSecretsController,
   rootCaController,

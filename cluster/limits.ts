@@ -269,6 +269,8 @@ export const limits = {
   recorderObjectsMax: 4_096,
   /** Pods that one ReplicaSet creates or deletes in one round, as in Kubernetes. */
   replicaSetBurstMax: 500,
+  /** Commands of a round in which it makes pods after a refusal: of 1, 2, 4 and 8 of them. */
+  slowStartCommands: 4,
 
   // ── kubelet ──────────────────────────────────────────────────────────────────────────────────────────
   containerBackoffMsMin: 10_000,
@@ -497,4 +499,6 @@ export const limits = {
   calloutAnswerBytesMax: 6 * 1024 * 1024, calloutMessageCharsMax: 2_048,
   /** Connections that are kept open to one server, for the next call, and for how long. */
   calloutConnectionsKeptMax: 16, calloutConnectionKeptMs: 30_000,
+  /** Usages of quotas kept for all objects alike; found out in one event (10 µs each); all counted anew. */
+  quotaUsagesKept: 4_096, quotaObjectsPerTurn: 1_000, quotaResyncMs: 300_000,
 } as const;

@@ -85,12 +85,21 @@ function podsPerCommand(set: ReplicaSet): number {
   return Math.max(1, Math.min(limits.podsPerCommandMax, Math.floor(limits.entryBytesMax / 2 / bytes)));
 }
 
-/** The first pod that admission refuses ends the round: the others would fare no better. */
+/**
+ * The first pod that admission refuses ends the round: the others would fare no better. A command that a
+ * quota refuses makes none of its pods, though there may be room for some: then they come in few and small
+ * commands, each twice as large as the last, as in Kubernetes' slow start. What there is room for is found in
+ * a few rounds, and where there is none, little is written in vain.
+ */
 function creations(state: State, set: ReplicaSet, count: number, context: ReconcileContext): Step[] {
-  const per = podsPerCommand(set), taken = new Set<string>(), steps: Step[] = [];
+  const most = podsPerCommand(set), slow = context.refusal !== null;
+  const taken = new Set<string>(), steps: Step[] = [];
   const refused: Note = { ...note(set, 'FailedCreate', 'Error creating: '), type: 'Warning' };
-  for (let made = 0; made < count; made += per) {
-    const { pods, denied } = admitted(state, set, Math.min(per, count - made), taken, context);
+  let left = count;
+  while (left > 0 && !(slow && steps.length >= limits.slowStartCommands)) {
+    const size = Math.min(slow ? 2 ** steps.length : most, most, left);
+    left -= size;
+    const { pods, denied } = admitted(state, set, size, taken, context);
     if (pods.length > 0) {
       steps.push({
         ops: pods.map((pod) => createOp(resources.pods, pod)),

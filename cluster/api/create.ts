@@ -3,6 +3,7 @@
 
 import { objectKey } from '../ids.ts';
 import { get } from '../state/query.ts';
+import { quotaRefusal } from '../state/quota.ts';
 import { escalation } from './access/escalate.ts';
 import { signerProblem } from './access/signers.ts';
 import { admission, mutate, validate } from './admission/chain.ts';
@@ -63,9 +64,10 @@ export function createDecoded(
   if (asked.dryRun) {
     const closed = namespaceProblem(writing, name);
     if (closed !== null) return closed;
-    return get(writing.state, key) === null
-      ? answered(objectResponse(writing, withoutRevision(object), 201, warnings))
-      : alreadyExists(resource, name);
+    if (get(writing.state, key) !== null) return alreadyExists(resource, name);
+    const over = quotaRefusal(writing.state, key, null, form);
+    return over !== null ? fromRefusal(over, resource, name)
+      : answered(objectResponse(writing, withoutRevision(object), 201, warnings));
   }
   const generated = metadataOf(value).name === undefined, again = generated || owning.by === 'apply';
   return {

@@ -22,6 +22,7 @@ export const resources = {
   endpointSlices: resourceName('discovery.k8s.io/endpointslices'),
   leases: resourceName('coordination.k8s.io/leases'),
   endpoints: resourceName('core/endpoints'),
+  resourceQuotas: resourceName('core/resourcequotas'),
   signingRequests: resourceName('certificates.k8s.io/certificatesigningrequests'),
   roles: resourceName('rbac.authorization.k8s.io/roles'),
   roleBindings: resourceName('rbac.authorization.k8s.io/rolebindings'),

@@ -1,6 +1,8 @@
 // update and patch, of objects and of their status.
 // Source: apiserver registry/rest (BeforeUpdate), endpoints/handlers/patch.go and update.go.
 
+import { objectKey } from '../ids.ts';
+import { quotaRefusal } from '../state/quota.ts';
 import { escalation } from './access/escalate.ts';
 import { signerProblem } from './access/signers.ts';
 import { admission, mutate, validate } from './admission/chain.ts';
@@ -15,8 +17,9 @@ import { mergePatch } from './patch/merge.ts';
 import { strategicPatch } from './patch/strategic.ts';
 import type { ApiResult } from './request.ts';
 import type { Resource, Schema } from './resource.ts';
+import { storedForm } from './storage.ts';
 import {
-  badRequest, conflict, invalid, isProblem, notFound, problem, staleObject, unsupportedMediaType,
+  badRequest, conflict, fromRefusal, invalid, isProblem, notFound, problem, staleObject, unsupportedMediaType,
 } from './status.ts';
 import type { Problem } from './status.ts';
 import type { KubeObject, ObjectMeta, StatusCause } from './types.ts';
@@ -195,8 +198,18 @@ export function replaceObject(
   const refused = validate(admitted.write);
   if (refused !== null) return refused;
   const told = [...warnings, ...admitted.write.warnings];
-  if (dryRun) return answered(objectResponse(writing, object, 200, told));
+  if (dryRun) {
+    return quotaProblem(writing, old, object) ?? answered(objectResponse(writing, object, 200, told));
+  }
   return updateCommand(writing, old, object, stated, (stored) => objectResponse(writing, stored, 200, told));
+}
+
+/** For dry runs: else `apply` decides. */
+function quotaProblem({ state, route }: Writing, old: KubeObject, object: KubeObject): Problem | null {
+  const { resource, resourceName, namespace } = route, { name } = old.metadata;
+  const key = objectKey(resourceName, namespace, name);
+  const over = quotaRefusal(state, key, storedForm(resource, old), storedForm(resource, object));
+  return over === null ? null : fromRefusal(over, resource, name);
 }
 
 const causesOf = (

@@ -77,6 +77,11 @@ function effectsOf(state: MutableState, command: Command, entry: Entry): Effects
     }
     objects.push(result);
   }
+  const over = draft.settle();
+  if (over !== null) {
+    draft.giveUp();
+    return { outcome: refused(over), ...none };
+  }
   const changes = draft.changes(), digest = changes.reduce(digested, state.digest);
   return { outcome: { ok: true, revision: state.revision, objects }, changes, digest };
 }

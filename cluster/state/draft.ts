@@ -10,6 +10,7 @@ import { unreachable } from '../assert.ts';
 import { resources } from '../api/objects.ts';
 import type { KubeObject, Namespace, Service } from '../api/types.ts';
 import { allocate, claim, release } from './allocate.ts';
+import { chargesFor } from './quota.ts';
 import {
   alreadyExists, definitionTerminating, invalid, isRefused, namespaceTerminating, notFound, unexpected,
 } from './refusals.ts';
@@ -66,6 +67,20 @@ export class Draft {
       case 'delete': return this.#delete(target, op.expect ?? {});
       default: return unreachable(op);
     }
+  }
+
+  /**
+   * To be called once, after the last operation: charges what was written to the quotas of its namespaces.
+   * Why the whole command is refused; null: it is not.
+   */
+  settle(): Refusal | null {
+    if (this.#state.quotasByNamespace.size === 0) return null;
+    const charges = chargesFor(this.#state, this.#touched, (key) => this.#get(key));
+    if ('reason' in charges) return charges;
+    for (const { key, quota } of charges) {
+      this.#put({ key, ...splitKey(key), current: this.#get(key) }, quota);
+    }
+    return null;
   }
 
   /** Puts back what was given out. The draft must not be used any more. */

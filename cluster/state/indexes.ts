@@ -20,6 +20,11 @@ export function place(state: MutableState, key: ObjectKey, object: KubeObject | 
   move(shelf, key, before, object);
   ranges.clear();
   if (resource === resources.pods) rebind(state, key, before as Pod | null, object as Pod | null);
+  if (resource === resources.resourceQuotas) {
+    const { namespace } = splitKey(key);
+    if (object !== null) enter(state.quotasByNamespace, namespace, key, object, before !== null, byPlace);
+    else if (before !== null) leave(state.quotasByNamespace, namespace, key, before);
+  }
   if (resource === resources.services) {
     // The draft has done so already, for the next operation of its command; to do it again changes nothing.
     if (before !== null) release(state.allocations, key, before as Service);

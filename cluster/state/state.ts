@@ -49,6 +49,8 @@ export interface MutableState extends State {
   readonly shelves: Map<ResourceName, ResourceShelf>;
   /** By `spec.nodeName`. */
   readonly podsByNode: Map<string, Shelf<Pod>>;
+  /** By namespace. */
+  readonly quotasByNamespace: Map<string, Shelf<KubeObject>>;
   /** By the uid of each owner. */
   readonly byOwner: Map<string, Shelf<Keyed>>;
   /** By origin, the least recently used first. */
@@ -67,7 +69,7 @@ export function createState(options: { readonly serviceCidr?: string } = {}): St
   const serviceCidr = options.serviceCidr ?? defaultServiceCidr;
   const state: MutableState = {
     revision: revision(0), term: term(0), digest: [0, 0], objects: new Map(), shelves: new Map(),
-    podsByNode: new Map(), byOwner: new Map(), windows: new Map(),
+    podsByNode: new Map(), quotasByNamespace: new Map(), byOwner: new Map(), windows: new Map(),
     allocations: createAllocations(serviceCidr), serviceCidr, changes: [], forgotten: revision(0),
   };
   return state;

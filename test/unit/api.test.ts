@@ -8,8 +8,9 @@
 //
 // Between requests: `write KEY` somebody else touches the object, `race KEY` does so while the next one is
 // under way, `restart` goes on from a snapshot, `wait ms=N` lets time pass, `unready REASON`,
-// `settle` lets the controller of CustomResourceDefinitions work, `usage` says what nodes use by their peers,
-// `answers` how a webhook answers (`answering.ts`); `→` is what one was asked.
+// `settle` lets the controller of CustomResourceDefinitions work, `settle quotas` that of ResourceQuotas,
+// `usage` says what nodes use by their peers, `answers` how a webhook answers
+// (`answering.ts`); `→` is what one was asked.
 
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -25,6 +26,10 @@ import { createAnswering } from './answering.ts';
 import { createApiWorld, disturb, sent } from './api-world.ts';
 import type { ApiWorld, OpenWatch } from './api-world.ts';
 import { settle } from './custom-world.ts';
+import type { ControllerDefinition } from '../../actors/controllers/controller.ts';
+import { quotaController } from '../../actors/controllers/quota.ts';
+
+const controllers: Readonly<Record<string, ControllerDefinition>> = { quotas: quotaController };
 
 interface Shown {
   readonly kind?: string; readonly apiVersion?: string; readonly reason?: string; readonly message?: string;
@@ -65,7 +70,7 @@ function session(): (command: TranscriptCommand) => string {
       case 'restart': world.restore(); return `@${world.state().revision}`;
       case 'wait': world.nowWallMs += Number(options['ms']); return new Date(world.nowWallMs).toISOString();
       case 'answers': return others.set(command);
-      case 'settle': return `${settle(world)} changes`;
+      case 'settle': return `${settle(world, controllers[words[0] ?? ''])} changes`;
       case 'usage': {
         world.usage = new Map(Object.entries(parse(command.input) as Record<string, NodeUsage>));
         return `of ${[...world.usage.keys()].join(', ')}`;

@@ -1,7 +1,7 @@
 // What makes the containers of a pod valid: names, images, ports, environment, resources.
 // Source: Kubernetes, pkg/apis/core/validation (validateContainers, validateInitContainers).
 
-import { compareQuantities, quantityFormatMessage } from '../quantity.ts';
+import { compareQuantities, parseQuantity, quantityFormatMessage } from '../quantity.ts';
 import type { Container, EnvVar, PodSpec, ResourceList } from '../types.ts';
 import {
   configKeyErrors, envNameErrors, ipMessage, isIp, labelKeyErrors, nameErrors, portNameErrors,
@@ -174,36 +174,57 @@ function validateResources(errors: Errors, container: LooseContainer, path: stri
   validateAmounts(errors, requests, `${path}.requests`);
   for (const [name, request] of sortedEntries(requests)) {
     const limit = limits?.[name];
-    if (request === undefined || limit === undefined) continue;
-    if ((compareQuantities(String(request), String(limit)) ?? 0) > 0) {
+    if (request === undefined) continue;
+    if (limit === undefined) {
+      if (isShared(name)) continue;
+      required(errors, `${path}.limits`, 'Limit must be set for non overcommitable resources');
+      continue;
+    }
+    const order = compareQuantities(String(request), String(limit)) ?? 0;
+    if (order !== 0 && !isShared(name)) {
+      invalid(errors, `${path}.requests`, request, `must be equal to ${name} limit of ${limit}`);
+    } else if (order > 0) {
       invalid(errors, `${path}.requests`, request, `must be less than or equal to ${name} limit of ${limit}`);
     }
   }
+  const names = [...Object.keys(limits ?? {}), ...Object.keys(requests ?? {})];
+  if (names.some(isPages) && !names.includes('cpu') && !names.includes('memory')) {
+    forbidden(errors, path, 'HugePages require cpu or memory');
+  }
 }
 
-/** The scheduler counts what nodes have of them; how much a container writes to its disk nobody stops. */
-const countedResources: readonly string[] = ['cpu', 'ephemeral-storage', 'memory'];
+const isPages = (name: string): boolean => name.startsWith('hugepages-');
+
+/** More of it may be promised than there is. */
+const isShared = (name: string): boolean =>
+  (!name.includes('/') || name.includes('kubernetes.io/')) && !isPages(name);
 
 function validateAmounts(errors: Errors, list: Loose<ResourceList> | undefined, path: string): void {
   for (const [name, value] of sortedEntries(list)) {
     const at = `${path}[${name}]`;
-    if (!countedResources.includes(name)) {
-      validateResourceName(errors, name, at);
-      continue;
-    }
+    validateResourceName(errors, name, at);
     const sign = compareQuantities(String(value), '0');
     if (sign === null) invalid(errors, at, value, quantityFormatMessage);
     else if (sign < 0) invalid(errors, at, value, nonNegativeMessage);
+    else if (!isShared(name) && !isPages(name) && !isWhole(String(value))) {
+      invalid(errors, at, value, 'must be an integer');
+    }
   }
 }
 
-/** Any other resource is refused: as unknown, or as one that Shoal does not account for yet. */
+const isWhole = (text: string): boolean => (parseQuantity(text)?.nano ?? 0n) % 1_000_000_000n === 0n;
+
+/**
+ * Any resource may be asked for, as in Kubernetes: a pod goes only where a node has it, and the scheduler
+ * says what is missing.
+ */
 function validateResourceName(errors: Errors, name: string, path: string): void {
   const wrong = labelKeyErrors(name);
   if (wrong.length > 0) return invalidEach(errors, path, name, wrong);
-  const standard = name.startsWith('hugepages-');
-  if (standard || name.includes('/')) {
-    return forbidden(errors, path, `resource ${name} is not supported by Shoal yet`);
+  if (['cpu', 'memory', 'ephemeral-storage'].includes(name) || isPages(name)) return;
+  if (name.includes('/')) {
+    if (isShared(name) || !name.startsWith('requests.')) return;
+    return invalid(errors, path, name, "doesn't follow extended resource name standard");
   }
   invalid(errors, path, name, 'must be a standard resource type or fully qualified');
   return invalid(errors, path, name, 'must be a standard resource for containers');
