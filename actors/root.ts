@@ -4,7 +4,7 @@
 // the peer. What always holds: an actor that failed takes the event's caller down with it.
 
 import { createActor } from 'xstate';
-import type { Actor, AnyStateMachine, EventFromLogic, InputFrom, SnapshotFrom } from 'xstate';
+import type { Actor, AnyMachineSnapshot, AnyStateMachine, EventFromLogic, InputFrom, SnapshotFrom } from 'xstate';
 import type { ActorClock } from './services.ts';
 
 export interface RootActor<Machine extends AnyStateMachine> {
@@ -12,6 +12,26 @@ export interface RootActor<Machine extends AnyStateMachine> {
   send(event: EventFromLogic<Machine>): void;
   snapshot(): SnapshotFrom<Machine>;
   stop(): void;
+}
+
+/** Tells of what is new only. */
+function toldOf(seen: (id: string, state: string | null) => void, id: string): (state: string | null) => void {
+  let last: string | null = null;
+  return (state) => {
+    if (state !== last) seen(id, state);
+    last = state;
+  };
+}
+
+const stateOf = ({ value, status }: AnyMachineSnapshot): string | null =>
+  status === 'active' ? pathOf(value) : null;
+
+/** A state's name, with those of the states within it: `running.waiting`; parallel ones side by side. */
+function pathOf(value: unknown): string {
+  if (typeof value !== 'object' || value === null) return String(value);
+  return Object.entries(value).map(([name, within]) =>
+    typeof within === 'object' && Object.keys(within as object).length === 0 ? name
+      : `${name}.${pathOf(within)}`).join(', ');
 }
 
 /** Creates and starts `machine`. After `stop`, or its final state, events sent to it are dropped. */
@@ -41,7 +61,10 @@ export function startRoot<Machine extends AnyStateMachine>(
       failure = { error };
     },
   });
+  const tell = options.clock.seen === undefined ? null : toldOf(options.clock.seen, id);
+  if (tell !== null) actor.subscribe({ next: (is) => tell(stateOf(is)), complete: () => tell(null) });
   actor.start();
+  tell?.(stateOf(actor.getSnapshot()));
   rethrow();
   let stopped = false;
   const active = (): boolean => (actor.getSnapshot() as { readonly status: string }).status === 'active';
@@ -56,6 +79,7 @@ export function startRoot<Machine extends AnyStateMachine>(
     stop() {
       stopped = true;
       actor.stop();
+      tell?.(null);
     },
   };
 }

@@ -36,6 +36,8 @@ export type RuntimeResult =
 export interface ActorClock {
   setTimeout(fn: (...args: unknown[]) => void, ms: number): unknown;
   clearTimeout(id: unknown): void;
+  /** Whoever looks on: told of each state that an actor on this clock comes to, null for its end. */
+  readonly seen?: (id: string, state: string | null) => void;
 }
 
 export interface PeerServices {

@@ -393,4 +393,6 @@ export interface AuditPort {
 /** What a person or a checker may want to know. Never read back by the core. */
 export interface TracePort {
   event(area: string, what: string, fields: Readonly<Record<string, string | number | boolean | null>>): void;
+  /** An actor came to this state, or stopped: null. Left out where nobody looks on. */
+  readonly actor?: (id: string, state: string | null) => void;
 }

@@ -12,6 +12,8 @@ export interface Witness {
   sent(from: PeerId, to: PeerId, plane: 'message' | 'feed' | 'join-message', frame: Uint8Array): void;
   /** A peer hands a write to its disk; `persisted` with this token follows, or a crash. */
   wrote(peer: PeerId, token: number): void;
+  /** An actor of the peer of this name came to a state; null: it stopped. */
+  actor(peer: string, id: string, state: string | null): void;
   /** A process starts on this machine. */
   started(machine: number): void;
   /** Its process is over. `reason`: why it stopped by itself; null where it was killed. */

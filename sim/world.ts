@@ -89,7 +89,7 @@ export function createWorld(plan: FaultPlan, options: WorldOptions = {}): World 
   const trace = createTrace(heap.nowMs, (note) => {
     checker.noted(note);
     options.onNote?.(note);
-  });
+  }, witness === null ? null : (peer, id, state) => witness.actor(peer, id, state));
   const hash = createRollingHash();
   let events = 0;
   let violation: Violation | null = null, founders: readonly LogMember[] | null = null;

@@ -42,7 +42,7 @@ export function createPodActor(
   const node = { name: services.self.name, hostIP: services.self.hostIP };
   const world = (): World => ({ time: time(), node, lookup: parts.lookup });
   const time = () => ({ nowMs: services.nowMs(), wallMs: services.wallMs() });
-  const { uid } = input.pod.metadata;
+  const { namespace, name, uid } = input.pod.metadata;
   const context = (): PodContext => root.snapshot().context;
   const reporter = createReporter(services, input.pod, { context, over: parts.over });
 
@@ -71,7 +71,7 @@ export function createPodActor(
 
   const machine = createPodMachine({ world, perform });
   const root = startRoot(machine, {
-    id: `pod/${uid}`, clock: services.clock, input: { ...input, time: time() },
+    id: `pod/${namespace}/${name}/${uid}`, clock: services.clock, input: { ...input, time: time() },
   });
   const send = (event: PodEvent): void => root.send(event);
   const answer = (key: string, result: RuntimeResult, beganMs: number): void =>

@@ -105,6 +105,7 @@ function createTimers(ports: Ports): Timers {
         return key;
       },
       clearTimeout(id) { if (typeof id === 'string') disarm(id); },
+      ...ports.trace.actor === undefined ? {} : { seen: ports.trace.actor },
     },
   };
 }

@@ -62,9 +62,10 @@ export interface PeerState {
   readonly applied: number;
   readonly last: number;
   readonly quorum: boolean;
-  /** In `strings`, a line each: members; pods and their containers on the machine; other actors' states. */
+  /** In `strings`, a line each: members; pods and their containers on the machine. */
   readonly members: number;
   readonly pods: number;
+  /** In `strings`: the numbers there of a line per actor with its state. There are many, and few change. */
   readonly actors: number;
 }
 

@@ -24,8 +24,7 @@ export function lookAt(
   const { phase, role, term, leader, commit, applied, lastIndex, quorum, members } = peer.status();
   return {
     phase, role, term, leader: leader === null ? -1 : numberOf.get(leader) ?? -1, commit, applied,
-    last: lastIndex, quorum, pods,
-    actors: [`peer: ${phase}`, actors].filter((text) => text !== '').join('\n'),
+    last: lastIndex, quorum, pods, actors,
     members: members.map(({ name, voter, liveness }) => `${name} ${voter ? 'voter' : 'learner'} ${liveness}`)
       .join('\n'),
   };
@@ -56,9 +55,11 @@ export function podsOf(host: SimHost): string {
 /** Lines about actors of one peer. */
 const actorsMax = 100;
 
-/** The states of a peer's actors, as far as its notes tell: a line each. */
+/** The states of a peer's actors, and what its notes tell besides: a line each. */
 export interface ActorNotes {
   take(note: Note): void;
+  /** An actor came to a state; null: it stopped. */
+  state(id: string, state: string | null): void;
   text(): string;
   clear(): void;
 }
@@ -70,21 +71,22 @@ export function createActorNotes(): ActorNotes {
     take({ area, what, fields }) {
       text = null;
       switch (`${area}/${what}`) {
-        case 'node/phase':
-          lines.set(`node ${fields['node']}`,
-            `node ${fields['node']}: ${fields['phase']} (${fields['status']})`);
-          return;
         case 'leader/started':
           lines.set('leader', `scheduler and controllers: running, term ${fields['term']}`);
           return;
         case 'leader/stopped':
-          for (const key of [...lines.keys()]) if (/^(leader$|node )/.test(key)) lines.delete(key);
+          lines.delete('leader');
           return;
         case 'kubelet/runtime':
           lines.set('runtime', `container runtime: ${fields['up'] === false ? 'down' : 'up'}`);
           return;
         default: return;
       }
+    },
+    state(id, state) {
+      text = null;
+      if (state === null) lines.delete(id);
+      else lines.set(id, `${id}: ${state}`);
     },
     text: () => (text ??= [...lines].sort(([a], [b]) => (a < b ? -1 : 1)).slice(0, actorsMax)
       .map(([, line]) => cut(line)).join('\n')),

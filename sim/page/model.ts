@@ -85,6 +85,12 @@ export function stateAfter({ recording, byPeer }: Run, peer: number, item: numbe
   return state === undefined ? null : recording.states[state] ?? null;
 }
 
+/** A line per actor of a peer in this state. */
+export function actorLines({ recording: { strings } }: Run, { actors }: PeerState): string[] {
+  return (strings[actors] ?? '').split(' ').filter((number) => number !== '')
+    .map((number) => strings[Number(number)] ?? '');
+}
+
 /** From an item back over what triggered each: a message that came, a write that is done. Newest first. */
 export function chainOf({ recording: { items }, previous }: Run, item: number, most: number): number[] {
   const chain: number[] = [];

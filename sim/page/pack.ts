@@ -117,7 +117,7 @@ function createStates(texts: Texts): States {
       if (found === undefined) {
         found = all.length;
         all.push({ ...look, members: texts.at(look.members), pods: texts.at(look.pods),
-          actors: texts.at(look.actors) });
+          actors: texts.at(look.actors === '' ? '' : look.actors.split('\n').map(texts.at).join(' ')) });
       }
       known.set(look, found);
       last = { look, at: found };

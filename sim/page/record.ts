@@ -74,6 +74,10 @@ function createRecorder(plan: FaultPlan, keep: number, untilMs: number): Recorde
       const at = numberOf.get(peer);
       if (at !== undefined) laneOf(at).writes.set(token, laneOf(at).last);
     },
+    actor(peer, id, state) {
+      const at = numberOf.get(peer);
+      if (at !== undefined) laneOf(at).actors.state(id, state);
+    },
     started(machine) {
       const at = machine - 1;
       book.settle();

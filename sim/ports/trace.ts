@@ -19,7 +19,11 @@ export interface SimTrace {
 
 const keptMax = 400;
 
-export function createTrace(nowMs: () => number, show: ((note: Note) => void) | null): SimTrace {
+/** `actor`: who looks on at the states of actors, if anybody does. */
+export function createTrace(
+  nowMs: () => number, show: ((note: Note) => void) | null,
+  actor: ((peer: string, id: string, state: string | null) => void) | null = null,
+): SimTrace {
   let kept: Note[] = [];
   return {
     port: (peer) => ({
@@ -29,6 +33,7 @@ export function createTrace(nowMs: () => number, show: ((note: Note) => void) | 
         kept.push(note);
         if (kept.length >= 2 * keptMax) kept = kept.slice(-keptMax);
       },
+      ...actor === null ? {} : { actor: (id, state) => actor(peer, id, state) },
     }),
     notes: () => kept.slice(-keptMax),
   };

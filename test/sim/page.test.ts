@@ -10,8 +10,8 @@ import { pageScript, pageStyle } from '../../sim/page/bundle.ts';
 import { groups } from '../../sim/page/data.ts';
 import type { PeerState, Recording } from '../../sim/page/data.ts';
 import {
-  chainOf, clampView, differences, filterItems, firstAtLeast, hueOf, itemAt, itemsIn, openRun, pastOf, rowsOf,
-  stateAfter, sums, ticks, timeText, trafficIn, usAt, viewUsMin, xOf, zoomView,
+  actorLines, chainOf, clampView, differences, filterItems, firstAtLeast, hueOf, itemAt, itemsIn, openRun,
+  pastOf, rowsOf, stateAfter, sums, ticks, timeText, trafficIn, usAt, viewUsMin, xOf, zoomView,
 } from '../../sim/page/model.ts';
 import { embedded, escaped, pageBytesMax, pageText } from '../../sim/page/page.ts';
 import { itemsMax, record } from '../../sim/page/record.ts';
@@ -87,9 +87,13 @@ test('the state after each item is the state that the peer had', () => {
   assert.is(at(9)[1]?.phase, 'running');
   const leader = at(5).findIndex(({ role }) => role === 'leader');
   assert.ok(at(5).every((state) => state.leader === leader));
-  const actors = recording.strings[at(5)[leader]?.actors ?? -1] ?? '';
+  const actors = actorLines(run, at(5)[leader] as PeerState).join('\n');
   assert.match(actors, /^peer: running$/m);
-  assert.match(actors, /^node peer-3: ready \(alive\)$/m);
+  assert.match(actors, /^nodes\/peer-3: ready$/m);
+  assert.match(actors, /^scheduler: resting$/m);
+  assert.match(actors, /^controllers\/deployment: \w+$/m);
+  const pods = at(14).flatMap((state) => actorLines(run, state));
+  assert.ok(pods.some((line) => /^pod\/[^/]+\/[^/]+\/[^/]+: running$/.test(line)), pods.join('\n'));
   assert.match(recording.strings[at(5)[0]?.members ?? -1] ?? '', /^peer-2 voter alive$/m);
   assert.ok(at(14).some(({ pods }) => / app running/.test(recording.strings[pods] ?? '')));
 });

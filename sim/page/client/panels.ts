@@ -3,7 +3,7 @@
 
 import { groups } from '../data.ts';
 import type { PeerState } from '../data.ts';
-import { hueOf, stateAfter, timeText } from '../model.ts';
+import { actorLines, hueOf, stateAfter, timeText } from '../model.ts';
 import type { Run } from '../model.ts';
 import { cluesOf, rootsOf, storyOf } from '../story.ts';
 import { make, part } from './dom.ts';
@@ -41,7 +41,7 @@ function rowsOfPeer(
   const pods = lines(strings[state.pods]);
   const details = make('tr', { class: 'details' }, make('td', { colspan: 7 }, make('div', {},
     list('Members, as it sees them', lines(strings[state.members])),
-    list('Pods on its machine', pods), list('Actors', lines(strings[state.actors])))));
+    list('Pods on its machine', pods), list('Actors', actorLines(run, state)))));
   details.hidden = !unfolded.has(peer);
   const button = make('button', { 'type': 'button', 'aria-expanded': String(!details.hidden) }, name);
   button.addEventListener('click', () => {
