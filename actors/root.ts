@@ -4,7 +4,9 @@
 // the peer. What always holds: an actor that failed takes the event's caller down with it.
 
 import { createActor } from 'xstate';
-import type { Actor, AnyMachineSnapshot, AnyStateMachine, EventFromLogic, InputFrom, SnapshotFrom } from 'xstate';
+import type {
+  Actor, AnyMachineSnapshot, AnyStateMachine, EventFromLogic, InputFrom, SnapshotFrom,
+} from 'xstate';
 import type { ActorClock } from './services.ts';
 
 export interface RootActor<Machine extends AnyStateMachine> {

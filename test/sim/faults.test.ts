@@ -284,8 +284,8 @@ test('in whole runs: after each loss, what is committed is on a disk that is the
     const faults = [...plan.faults, ...extra].sort((one, other) => one.atMs - other.atMs);
     let world: World | null = null;
     const { violation } = runPlan({ ...plan, faults }, {
-      witness: { began: (begun) => { world = begun; }, sent: ignore, wrote: ignore, actor: ignore, started: ignore,
-        ended: ignore },
+      witness: { began: (begun) => { world = begun; }, sent: ignore, wrote: ignore, actor: ignore,
+        started: ignore, ended: ignore },
       onNote({ area, what }) {
         if (area !== 'machine' || !['wiped', 'emptied', 'is gone', 'rots'].includes(what)) return;
         losses += 1;
