@@ -17,7 +17,7 @@ export interface RootActor<Machine extends AnyStateMachine> {
 }
 
 /** Tells of what is new only. */
-function toldOf(seen: (id: string, state: string | null) => void, id: string): (state: string | null) => void {
+function toldOf(seen: NonNullable<ActorClock['seen']>, id: string): (state: string | null) => void {
   let last: string | null = null;
   return (state) => {
     if (state !== last) seen(id, state);

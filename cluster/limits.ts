@@ -1,9 +1,12 @@
 // Every bound in the system, with its unit and its reason. Nothing else may be unbounded.
 
+import { expressionLimits } from './api/cel/limits.ts';
+import { wireLimits } from './wire/limits.ts';
+
 export const limits = {
   // ── log ──────────────────────────────────────────────────────────────────────────────────────────────
   /**
-   * A follower that hears nothing for a random time in this range asks for an election. Five heartbeats at
+   * A follower that hears nothing for a random time in this range asks for an election. Three heartbeats at
    * least.
    */
   electionTimeoutMsMin: 500,
@@ -438,57 +441,10 @@ export const limits = {
   factBytesMax: 4_096,
 
   // ── wire: what the guard lets in ─────────────────────────────────────────────────────────────────────
-  /** Arrays within arrays in one frame; the deepest message (snapshot meta with members) has six. */
-  wireDepthMax: 8,
-  peerIdLengthMax: 128,
-  /** A DNS subdomain, as Kubernetes' own limit. */
-  nodeNameLengthMax: 253,
-  /** Addresses of one member; further ones, and longer ones, are not sent. */
-  addressesMax: 8,
-  addressLengthMax: 256,
-  /** A text for people; a longer one is cut. */
-  reasonLengthMax: 1_024,
-  uidLengthMax: 64,
-  /** group/resource/namespace/name, each at most a DNS subdomain. */
-  objectKeyLengthMax: 1_024,
-  streamIdLengthMax: 256,
-  opsPerCommandMax: 1_024,
-  /** Objects within objects of one Kubernetes object: deeper ones would overflow recursive walks. */
-  objectDepthMax: 64,
-  /** Incarnations grow by one per start or refutation; the bound keeps a lie from exhausting the integers. */
-  incarnationMax: 2 ** 48,
+  ...wireLimits,
 
   // ── expressions (CEL) ────────────────────────────────────────────────────────────────────────────────
-  /** Code points of an expression, as in cel-go. */
-  celExpressionSizeMax: 100_000,
-  /** How deep an expression may be nested, as in cel-go: whoever walks one recurses. */
-  celDepthMax: 250,
-  /** Errors that are told of one expression, as in cel-go. */
-  celErrorsMax: 100,
-  /** Kubernetes' own cost of one evaluation. */
-  celCallCostMax: 1_000_000,
-  /** … of all expressions that a request makes a policy, or a value makes a schema, evaluate. */
-  celRequestCostMax: 10_000_000,
-  /** Steps of real work of one evaluation (a value compared, 16 to 64 characters copied): some 100 ms. */
-  celStepsMax: 2_000_000,
-  /** Characters of a regular expression. */
-  celPatternSizeMax: 10_000,
-  /** Instructions of a compiled one: a match takes at most so many per character. */
-  celPatternProgramMax: 5_000,
-  /** Compiled regular expressions that are kept. */
-  celPatternsKeptMax: 512,
-  /** Compiled expressions that are kept: beyond it all are compiled anew. */
-  celProgramsKeptMax: 4_096,
-  /** … of all conditions of one policy, as in Kubernetes. */
-  celConditionsCostMax: 2_500_000,
-  /** UTF-8 bytes of a message that an expression makes, as in Kubernetes. */
-  celMessageBytesMax: 5 * 1024,
-  /** Parameters that one binding of a policy may select: each is evaluated for every write. */
-  policyParamsMax: 100,
-  /** Pods of a namespace that are looked at when its level of PodSecurity rises, as in Kubernetes. */
-  podSecurityPodsMax: 3_000,
-  /** Characters of an audit annotation, as in Kubernetes. */
-  auditAnnotationLengthMax: 10 * 1024,
+  ...expressionLimits,
 
   // ── calls to webhooks and aggregated APIs ────────────────────────────────────────────────────────────
   /** Endpoints that one call may try, calls of one peer under way, and those that wait: more fail. */
