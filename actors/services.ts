@@ -40,11 +40,16 @@ export interface ActorClock {
   readonly seen?: (id: string, state: string | null) => void;
 }
 
+/** What a machine offers to pods; the disk where its size is known. */
+export interface NodeCapacity {
+  readonly cpuMilli: number; readonly memoryBytes: number; readonly pods: number;
+  readonly ephemeralStorageBytes?: number;
+}
+
 export interface PeerServices {
   readonly self: {
     readonly id: PeerId; readonly name: NodeName; readonly hostIP: string; readonly version: string;
-    /** What this machine offers to pods. */
-    readonly capacity: { readonly cpuMilli: number; readonly memoryBytes: number; readonly pods: number };
+    readonly capacity: NodeCapacity;
     readonly labels: Readonly<Record<string, string>>;
     readonly nodeInfo: Readonly<Record<string, string>>;
   };

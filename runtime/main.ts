@@ -3,10 +3,11 @@
 //
 // What always holds: events reach the peer one at a time; a peer whose disk failed stops at once.
 
-import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
 import { hostname, release, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { authorityIn } from '../cluster/api/access/authority.ts';
+import { versionInfo } from '../cluster/api/version.ts';
 import { nodeName } from '../cluster/ids.ts';
 import { bootstrapRecovery } from '../cluster/log/log.ts';
 import type { ContainersPort, DiskRecovery, PeerEvent, Ports } from '../cluster/ports.ts';
@@ -31,7 +32,6 @@ import { createNetwork } from './ports/libp2p.ts';
 import { createRandomPort } from './ports/random.ts';
 import { createOutbound } from './ports/outbound.ts';
 import { createTraffic } from './ports/traffic.ts';
-import { version } from './version.ts';
 import { writeSettings } from './settings.ts';
 import type { Membership, Settings } from './settings.ts';
 
@@ -68,7 +68,7 @@ export async function startPeer(dir: string, settings: Settings,
   writeFileSync(join(dir, 'pid'), `${process.pid}\n`);
 
   const { authority } = origin;
-  const config = { ...peerConfig(settings, containers, authority), audit: audit?.policy ?? null };
+  const config = { ...peerConfig(dir, settings, containers, authority), audit: audit?.policy ?? null };
   const recovery = origin.founds ? founded(disk.recovery, network, settings) : disk.recovery;
 
   const ended = Promise.withResolvers<string>(), serving = Promise.withResolvers<void>();
@@ -225,27 +225,35 @@ function founded(recovery: DiskRecovery, network: { self: unknown; addresses(): 
   return { ...recovery, log: bootstrapRecovery(member) };
 }
 
-function peerConfig(settings: Settings, containers: ContainersPort & { readonly version: string },
-  authority: KeyPair | null): PeerConfig {
+function peerConfig(dir: string, settings: Settings,
+  containers: ContainersPort & { readonly version: string }, authority: KeyPair | null): PeerConfig {
   const os = process.platform === 'win32' ? 'windows' : process.platform;
   const arch = process.arch === 'x64' ? 'amd64' : process.arch;
   const descriptions = installedDescriptions();
   return {
     ...descriptions === null ? {} : { descriptions },
-    name: nodeName(settings.name), hostIP: settings.hostIP, apiPort: settings.apiPort, version,
+    name: nodeName(settings.name), hostIP: settings.hostIP, apiPort: settings.apiPort,
+    version: versionInfo.gitVersion,
     capacity: { cpuMilli: settings.cpuMilli, memoryBytes: Math.min(settings.memoryBytes, totalmem()),
-      pods: 110 },
+      pods: 110, ephemeralStorageBytes: diskBytes(dir) },
     labels: {
       'kubernetes.io/hostname': settings.name, 'kubernetes.io/os': os, 'kubernetes.io/arch': arch,
     },
     nodeInfo: {
-      kubeletVersion: version, kubeProxyVersion: version, operatingSystem: os, architecture: arch,
+      kubeletVersion: versionInfo.gitVersion, kubeProxyVersion: versionInfo.gitVersion,
+      operatingSystem: os, architecture: arch,
       osImage: osImage(), kernelVersion: release(), machineID: hostname(), systemUUID: hostname(), bootID: '',
       containerRuntimeVersion: containers.version,
     },
     join: settings.join,
     founding: authority === null ? [] : [authorityObject(authority), tokenKeysObject()],
   };
+}
+
+/** Of the file system that the peer lives on. */
+function diskBytes(dir: string): number {
+  const { blocks, bsize } = statfsSync(dir);
+  return blocks * bsize;
 }
 
 function osImage(): string {

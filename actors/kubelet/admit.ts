@@ -4,27 +4,35 @@
 
 import type { Pod } from '../../cluster/api/types.ts';
 import { requestOf } from '../scheduler/requests.ts';
+import type { PodRequest } from '../scheduler/requests.ts';
 import type { Verdict } from '../pod/context.ts';
 
 export interface NodeOffer {
   readonly cpuMilli: number;
   readonly memoryBytes: number;
   readonly pods: number;
+  /** Where it is not known, nothing is rejected for it. */
+  readonly ephemeralStorageBytes?: number;
   readonly labels: Readonly<Record<string, string>>;
 }
 
-interface Amounts { readonly cpuMilli: number; readonly memoryBytes: number }
+interface Amounts { readonly cpuMilli: number; readonly memoryBytes: number; readonly storageBytes: number }
 
 /** What the pods ask for together. */
 export function sumRequests(pods: readonly Pod[]): Amounts {
-  let cpuMilli = 0, memoryBytes = 0;
+  let cpuMilli = 0, memoryBytes = 0, storageBytes = 0;
   for (const pod of pods) {
     const request = requestOf(pod);
     cpuMilli += request.cpuMilli;
     memoryBytes += request.memoryBytes;
+    storageBytes += storageOf(request);
   }
-  return { cpuMilli, memoryBytes };
+  return { cpuMilli, memoryBytes, storageBytes };
 }
+
+/** Bytes, of thousandths. */
+const storageOf = ({ others }: PodRequest): number =>
+  Math.ceil((others.find(([name]) => name === 'ephemeral-storage')?.[1] ?? 0) / 1_000);
 
 /** Why the pod is rejected; null: it is admitted. `others`: the pods that hold a share of the node now. */
 export function rejection(pod: Pod, others: readonly Pod[], offer: NodeOffer): Verdict | null {
@@ -40,6 +48,10 @@ export function rejection(pod: Pod, others: readonly Pod[], offer: NodeOffer): V
   }
   if (asked.memoryBytes > 0 && used.memoryBytes + asked.memoryBytes > offer.memoryBytes) {
     return lacking('memory', asked.memoryBytes, used.memoryBytes, offer.memoryBytes);
+  }
+  const storage = storageOf(asked), { ephemeralStorageBytes = Infinity } = offer;
+  if (storage > 0 && used.storageBytes + storage > ephemeralStorageBytes) {
+    return lacking('ephemeral-storage', storage, used.storageBytes, ephemeralStorageBytes);
   }
   const wanted = Object.entries(pod.spec.nodeSelector ?? {});
   if (wanted.every(([name, value]) => offer.labels[name] === value)) return null;

@@ -115,8 +115,11 @@ function ownAnnotations({ self }: PeerServices): Readonly<Record<string, string>
 
 function ownStatus({ self }: PeerServices): NonNullable<Node['status']> {
   const { [apiPortKey]: _port, ...info } = self.nodeInfo;
+  const { ephemeralStorageBytes } = self.capacity;
   const capacity = {
     cpu: canonicalQuantity(`${self.capacity.cpuMilli}m`),
+    ...ephemeralStorageBytes === undefined ? {}
+      : { 'ephemeral-storage': `${Math.floor(ephemeralStorageBytes / 1024)}Ki` },
     memory: `${Math.floor(self.capacity.memoryBytes / 1024)}Ki`,
     pods: String(self.capacity.pods),
   };

@@ -10,7 +10,7 @@ import type { KubeObject } from '../../cluster/api/types.ts';
 import type { LogBounds } from '../../cluster/log/log.ts';
 import type { Ports } from '../../cluster/ports.ts';
 import type { State } from '../../cluster/state/state.ts';
-import type { ActorClock } from '../services.ts';
+import type { ActorClock, NodeCapacity } from '../services.ts';
 import { assert } from '../../cluster/assert.ts';
 
 export interface PeerConfig {
@@ -19,7 +19,7 @@ export interface PeerConfig {
   readonly hostIP: string;
   readonly apiPort: number;
   readonly version: string;
-  readonly capacity: { readonly cpuMilli: number; readonly memoryBytes: number; readonly pods: number };
+  readonly capacity: NodeCapacity;
   readonly labels: Readonly<Record<string, string>>;
   readonly nodeInfo: Readonly<Record<string, string>>;
   /** How to get in, for a peer whose disk knows no cluster: through which door, with which token. */

@@ -23,7 +23,14 @@ import { connectClient } from './client.ts';
 import type { ApiClient } from './client.ts';
 import { leftovers } from './leftovers.ts';
 
-export interface ClusterOptions { readonly peers: number; readonly runtime: 'docker' | 'process' }
+export interface ClusterOptions {
+  readonly peers: number;
+  readonly runtime: 'docker' | 'process';
+  /** All serve their API on the same port, each on its own address, as on machines of their own. */
+  readonly oneApiPort?: boolean;
+}
+
+const commonApiPort = 16443;
 
 export interface Output { readonly code: number; readonly stdout: string; readonly stderr: string }
 
@@ -204,8 +211,9 @@ async function flagsOf(
 ): Promise<string[]> {
   return [
     '--dir', dir, '--name', name, '--node-ip', hostIP, '--listen', `${hostIP}:${await freePort(hostIP)}`,
-    '--api-host', hostIP, '--api-port', String(await freePort(hostIP)), '--runtime', options.runtime,
-    '--cpu', String(availableParallelism() * 1000),
+    '--api-host', hostIP,
+    '--api-port', String(options.oneApiPort === true ? commonApiPort : await freePort(hostIP)),
+    '--runtime', options.runtime, '--cpu', String(availableParallelism() * 1000),
     '--memory', String(Math.floor(totalmem() / options.peers)),
   ];
 }

@@ -34,6 +34,7 @@ function newWorld({ options }: TranscriptCommand): KubeletWorld {
     capacity: {
       cpuMilli: Number(options['cpu'] ?? 4000), memoryBytes: Number(options['memory'] ?? 8 * 2 ** 30),
       pods: Number(options['pods'] ?? 110),
+      ...options['disk'] === undefined ? {} : { ephemeralStorageBytes: Number(options['disk']) },
     },
     faults: {
       pullMsMax: Number(options['pull-ms'] ?? 0), pullFails: Number(options['pull-fails'] ?? 0),

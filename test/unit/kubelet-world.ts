@@ -16,7 +16,7 @@ import { encodeCommand } from '../../cluster/wire.ts';
 import { createKubelet } from '../../actors/kubelet/kubelet.ts';
 import type { Kubelet } from '../../actors/kubelet/kubelet.ts';
 import { createRecorder } from '../../actors/recorder.ts';
-import type { PeerServices, RuntimeResult, SubmitOutcome } from '../../actors/services.ts';
+import type { NodeCapacity, PeerServices, RuntimeResult, SubmitOutcome } from '../../actors/services.ts';
 import { createSimContainers, createSimHost } from '../../sim/ports/containers.ts';
 import type { ContainerFaults, SimHost } from '../../sim/ports/containers.ts';
 
@@ -43,7 +43,7 @@ export interface KubeletWorld {
 export interface WorldOptions {
   readonly seed?: number;
   readonly faults?: Partial<ContainerFaults>;
-  readonly capacity?: { readonly cpuMilli: number; readonly memoryBytes: number; readonly pods: number };
+  readonly capacity?: NodeCapacity;
 }
 
 interface Timer { readonly atMs: number; readonly sequence: number; readonly work: () => void }
