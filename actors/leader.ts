@@ -20,6 +20,7 @@ import { defaultFlowsController } from './controllers/flows.ts';
 import { garbageController } from './controllers/garbage.ts';
 import { namespaceController } from './controllers/namespace.ts';
 import { quotaController } from './controllers/quota.ts';
+import { policyStatusController } from './controllers/policy-status.ts';
 import { replicaSetController } from './controllers/replicaset.ts';
 import { aggregationController, defaultRolesController } from './controllers/roles.ts';
 import { rootCaController } from './controllers/root-ca.ts';
@@ -49,6 +50,7 @@ const definitions: readonly ControllerDefinition[] = [
   namespaceController,
   definitionController,
   quotaController,
+  policyStatusController,
   serviceAccountController,
   tokenSecretsController,
   rootCaController,

@@ -63,9 +63,13 @@ export interface Declared {
   /** By name, in the order in which they build on each other. */
   readonly variables: ReadonlyMap<string, CelType>;
   readonly objectNamed?: (name: string) => ObjectType | null;
+  /** What object and oldObject are, and the parameter; missing: anything. */
+  readonly object?: CelType;
+  readonly param?: CelType;
 }
 
-export function environmentOf({ params, authorizer: asks, variables, objectNamed }: Declared): Environment {
+export function environmentOf(declared: Declared): Environment {
+  const { params, authorizer: asks, variables, objectNamed, object = dyn, param = dyn } = declared;
   const composed: ObjectType = {
     kind: 'object', name: 'kubernetes.variables', field: (name) => variables.get(name) ?? null,
   };
@@ -73,9 +77,9 @@ export function environmentOf({ params, authorizer: asks, variables, objectNamed
     functions: kubernetesFunctions,
     ...objectNamed === undefined ? {} : { objectNamed },
     variables: new Map<string, CelType>([
-      ['object', dyn], ['oldObject', dyn], ['request', requestType], ['namespaceObject', namespaceType],
+      ['object', object], ['oldObject', object], ['request', requestType], ['namespaceObject', namespaceType],
       ['variables', composed],
-      ...params ? [['params', dyn]] as const : [],
+      ...params ? [['params', param]] as const : [],
       ...asks ? [['authorizer', opaque(authorizerType)],
         ['authorizer.requestResource', opaque(resourceCheckType)]] as const : [],
     ]),
@@ -89,11 +93,13 @@ export interface Variable { readonly name: string; readonly compiled: Compiled }
 
 /** Each variable may use those before it. */
 export function compileVariables(
-  given: readonly { readonly name: string; readonly expression: string }[], params: boolean,
+  given: readonly { readonly name: string; readonly expression: string }[],
+  declared: Omit<Declared, 'variables' | 'authorizer'>,
 ): { readonly variables: readonly Variable[]; readonly types: ReadonlyMap<string, CelType> } {
   const known = new Map<string, CelType>(), variables: Variable[] = [];
   for (const { name, expression } of given) {
-    const compiled = compileAs(expression, environmentOf({ params, authorizer: true, variables: known }), []);
+    const within = environmentOf({ ...declared, authorizer: true, variables: known });
+    const compiled = compileAs(expression, within, []);
     variables.push({ name, compiled });
     known.set(name, typeof compiled === 'string' ? dyn : compiled.type);
   }

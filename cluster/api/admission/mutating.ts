@@ -61,7 +61,7 @@ function compiledOf(policy: MutatingPolicy): CompiledPolicy {
   const known = compiledPolicies.get(policy);
   if (known !== undefined) return known;
   const { spec } = policy, params = spec.paramKind !== undefined;
-  const { variables, types: composed } = compileVariables(spec.variables ?? [], params);
+  const { variables, types: composed } = compileVariables(spec.variables ?? [], { params });
   const asking =
     environmentOf({ params, authorizer: true, variables: composed, objectNamed: mutationObject });
   const conditions = environmentOf({ params, authorizer: true, variables: new Map<string, CelType>() });

@@ -31,7 +31,7 @@ export function expressionCauses(policy: KubeObject): readonly StatusCause[] {
   };
   const named = itemsOf(spec['variables']).map(({ name, expression }) =>
     ({ name: text(name), expression: text(expression) }));
-  const { variables, types: composed } = compileVariables(named, params);
+  const { variables, types: composed } = compileVariables(named, { params });
   for (const [at, { compiled }] of variables.entries()) {
     const expression = named[at]?.expression ?? '';
     if (typeof compiled === 'string' && expression.trim() !== '') {

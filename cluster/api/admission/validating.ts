@@ -55,7 +55,7 @@ function compiledOf(policy: ValidatingPolicy): CompiledPolicy {
   const known = compiledPolicies.get(policy);
   if (known !== undefined) return known;
   const { spec } = policy, params = spec.paramKind !== undefined;
-  const { variables, types: composed } = compileVariables(spec.variables ?? [], params);
+  const { variables, types: composed } = compileVariables(spec.variables ?? [], { params });
   const asking = environmentOf({ params, authorizer: true, variables: composed });
   const saying = environmentOf({ params, authorizer: false, variables: composed });
   const conditions = environmentOf({ params, authorizer: true, variables: new Map<string, CelType>() });

@@ -30,6 +30,8 @@ export const expressionLimits = {
   policyParamsMax: 100,
   /** Pods of a namespace that are looked at when its level of PodSecurity rises, as in Kubernetes. */
   podSecurityPodsMax: 3_000,
+  /** Kinds against which the expressions of a policy are looked at, as in Kubernetes. */
+  typesCheckedMax: 10,
   /** Characters of an audit annotation, as in Kubernetes. */
   auditAnnotationLengthMax: 10 * 1024,
 } as const;
