@@ -129,6 +129,8 @@ export const limits = {
   bodyDepthMax: 200,
   /** YAML takes ten times as long as JSON to read. kubectl turns it into JSON itself. */
   yamlBytesMax: 512 * 1024,
+  /** Tokens of it: about 2,500 lines. The parser takes a few µs for each, longer where all are wrong. */
+  yamlTokensMax: 16_384,
   queryParametersMax: 256,
   /** Unknown and repeated fields that are named in one answer. */
   complaintsMax: 10,
@@ -160,6 +162,18 @@ export const limits = {
   annotationsCharsMax: 262_144,
   /** JSON of one object: an entry of the log holds it with room for the command around it. */
   objectBytesMax: 3 * 512 * 1024 - 4 * 1024,
+  /** Characters of JSON kept beside objects, which take two to three times as much: those of 60,000 pods. */
+  encodedCharsKept: 128 * 1024 * 1024,
+  /** Characters of JSON kept beside objects, which take two to three times that: of 60,000 pods. */
+  sliceObjectsMax: 256, sliceCharsMax: 128 * 1024, sliceYamlObjectsMax: 4, sliceLooksMax: 1_024,
+  /** Bytes of an answer that wait for its client before the next slice is made. */
+  answerBufferBytesMax: 512 * 1024,
+  /** Cut off is who takes nothing of an answer for so long, or is not done by the other. */
+  answerSilenceMsMax: 30_000, answerMsMax: 600_000,
+  /** Answers in slices under way on one peer: each holds on to the state that it is of. */
+  slicedAnswersMax: 256,
+  /** Longer answers are compressed for clients that take gzip, as in Kubernetes. */
+  gzipCharsMin: 128 * 1024,
   /** Objects that one command of a deletecollection deletes; what is left is deleted by the next. */
   deletionsPerCommandMax: 1_000,
   /** Characters of a failed check's reason on the health pages. */

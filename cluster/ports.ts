@@ -6,7 +6,7 @@
 // Who owns what: the peer owns names and tokens it hands out; the adapter owns sockets, files, processes.
 
 import type { Index, PeerId, RequestId } from './ids.ts';
-import type { ApiRequest, ApiResponse, StreamsRequest } from './api/request.ts';
+import type { ApiRequest, ApiResponse, Slices, StreamsRequest } from './api/request.ts';
 import type { FlowChannel, FlowEnd, FlowInput, FlowTarget } from './flow.ts';
 import type { Entry, HardState, LogRecovery, SnapshotMeta } from './log/types.ts';
 import type { RuntimeUsage } from './usage.ts';
@@ -300,9 +300,16 @@ export interface Route {
  * an exec or attach is there from the start; the client opens those of a port-forward (`flow-opened`).
  */
 export interface ClientsPort {
+  /**
+   * With a `rest`, it is pulled slice by slice, other work between them, as the client takes them; then, or
+   * when the client is gone, comes `request-closed`.
+   */
   respond(id: RequestId, response: ApiResponse): void;
-  open(id: RequestId, status: number, headers: Readonly<Record<string, string>>): void;
+  /** `first` is pulled as the `rest` of a response is; chunks wait behind it. */
+  open(id: RequestId, status: number, headers: Readonly<Record<string, string>>, first?: Slices | null): void;
   chunk(id: RequestId, data: string | Uint8Array): void;
+  /** The same chunk to each of them. */
+  tell(ids: readonly RequestId[], data: string): void;
   end(id: RequestId): void;
   /** The client may send `limits.flowWindowBytes` into each flow, then as many as are granted. */
   upgrade(id: RequestId, streams: StreamsRequest): void;

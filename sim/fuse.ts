@@ -83,8 +83,11 @@ export function fused(ports: Ports, fuse: Fuse): Ports {
     },
     clients: {
       respond(id, response) { if (fuse.passes('clients')) clients.respond(id, response); },
-      open(id, status, headers) { if (fuse.passes('clients')) clients.open(id, status, headers); },
+      open(id, status, headers, first) {
+        if (fuse.passes('clients')) clients.open(id, status, headers, first);
+      },
       chunk(id, data) { if (fuse.passes('clients')) clients.chunk(id, data); },
+      tell(ids, data) { for (const id of ids) if (fuse.passes('clients')) clients.chunk(id, data); },
       end(id) { if (fuse.passes('clients')) clients.end(id); },
       upgrade(id, streams) { if (fuse.passes('clients')) clients.upgrade(id, streams); },
       flowOutput(id, flow, channel, data) {

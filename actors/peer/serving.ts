@@ -60,6 +60,8 @@ export interface ServingParts {
 export function createServing(core: Core, parts: ServingParts): Serving {
   /** By request, the headers that say how it was placed. */
   const live = new Map<RequestId, Readonly<Record<string, string>>>();
+  /** Those whose answer is still being made, slice by slice: they keep their seats. */
+  const answering = new Set<RequestId>();
   const auditing = createAuditing(core), fairness = createFairness(core);
 
   function request(incoming: ApiRequest): void {
@@ -219,14 +221,18 @@ export function createServing(core: Core, parts: ServingParts): Serving {
 
   function respond(id: RequestId, response: ApiResponse): void {
     const placed = live.get(id);
-    if (placed === undefined) return;
-    live.delete(id);
-    fairness.leave(id);
+    if (placed === undefined || answering.has(id)) return;
+    if (response.rest === undefined) {
+      live.delete(id);
+      fairness.leave(id);
+    } else if (answering.size >= limits.slicedAnswersMax) return respond(id, tooMany());
+    else answering.add(id);
     auditing.completed(id, response);
     core.ports.clients.respond(id, { ...response, headers: { ...response.headers, ...placed } });
   }
 
   function gone(id: RequestId): void {
+    answering.delete(id);
     live.delete(id);
     fairness.leave(id);
     auditing.completed(id, null);

@@ -1,7 +1,8 @@
 // Watches of this peer's clients, fed from the state as it is applied.
 //
 // What always holds: a watch gets each change after its start revision once, in order, or it ends with 410 so
-// that its client lists again; what one event brings goes out as one chunk per watch.
+// that its client lists again; what one event brings goes out as one chunk per watch, and is encoded once for
+// all watches that ask for the same in the same form.
 
 import type { ObjectKey, RequestId, Revision } from '../../cluster/ids.ts';
 import { limits } from '../../cluster/limits.ts';
@@ -10,7 +11,14 @@ import { changesSince } from '../../cluster/state/watch.ts';
 import type { Change } from '../../cluster/state/types.ts';
 import type { Core } from './core.ts';
 
-interface Open { readonly id: RequestId; readonly watch: WatchRequest; outgoing: string }
+/** Watches that all get the same: what they are sent is encoded once. */
+interface Group {
+  readonly watch: WatchRequest;
+  readonly members: Set<RequestId>;
+  outgoing: string;
+}
+
+interface Open { readonly id: RequestId; readonly watch: WatchRequest; readonly group: Group }
 
 export interface Watches {
   /** False: there are too many. `headers`: besides those of the watch. */
@@ -25,51 +33,73 @@ export interface Watches {
 export function createWatches(core: Core, ended: (id: RequestId) => void): Watches {
   const open = new Map<RequestId, Open>();
   /** By resource (`core/pods/`), so that a change is shown to those only that may want it. */
-  const byResource = new Map<string, Set<Open>>();
-  const unsent = new Set<Open>();
+  const byResource = new Map<string, Set<Group>>();
+  const unsent = new Set<Group>();
 
   function start(id: RequestId, watch: WatchRequest, headers: WatchRequest['headers'] = {}): boolean {
     if (open.size >= limits.watchesMax) return false;
-    const entry: Open = { id, watch, outgoing: watch.initial.join('') };
-    core.ports.clients.open(id, 200, { ...watch.headers, ...headers });
+    core.ports.clients.open(id, 200, { ...watch.headers, ...headers }, watch.initial);
     const missed = changesSince(core.state, watch.from, watch.prefix);
     if (missed === 'expired') {
       core.ports.clients.chunk(id, expiredLine(watch.from));
       end(id);
       return true;
     }
-    for (const change of missed) entry.outgoing += watch.encode(change, core.ports.clock.wallMs());
+    const nowWallMs = core.ports.clock.wallMs();
+    const first = missed.map((change) => watch.encode(change, nowWallMs)).join('');
     if (open.size === 0) core.arm('watches/bookmark', limits.bookmarkIntervalMs, bookmarks);
-    open.set(id, entry);
-    const resource = resourcePrefix(watch.prefix);
-    byResource.set(resource, (byResource.get(resource) ?? new Set()).add(entry));
-    core.arm(`watch/${id}`, watch.timeoutMs, () => finish(entry));
-    if (entry.outgoing !== '') core.ports.clients.chunk(id, take(entry));
+    const group = groupOf(watch);
+    open.set(id, { id, watch, group });
+    group.members.add(id);
+    core.arm(`watch/${id}`, watch.timeoutMs, () => finish(id));
+    if (first !== '') core.ports.clients.chunk(id, first);
     return true;
+  }
+
+  /** That of the watches like this one; what they have not been sent yet is not for it. */
+  function groupOf(watch: WatchRequest): Group {
+    const resource = resourcePrefix(watch.prefix);
+    let groups = byResource.get(resource);
+    if (groups === undefined) byResource.set(resource, groups = new Set());
+    for (const group of groups) {
+      if (group.watch.of !== watch.of || group.watch.same !== watch.same) continue;
+      send(group);
+      return group;
+    }
+    const made: Group = { watch, members: new Set(), outgoing: '' };
+    groups.add(made);
+    return made;
   }
 
   function applied(changes: readonly Change[]): void {
     for (const change of changes) {
-      for (const entry of byResource.get(resourcePrefix(change.key)) ?? []) {
-        if (!change.key.startsWith(entry.watch.prefix)) continue;
-        const text = entry.watch.encode(change, core.ports.clock.wallMs());
+      for (const group of byResource.get(resourcePrefix(change.key)) ?? []) {
+        if (!change.key.startsWith(group.watch.prefix)) continue;
+        const text = group.watch.encode(change, core.ports.clock.wallMs());
         if (text === '') continue;
         if (unsent.size === 0) core.defer(flush);
-        unsent.add(entry);
-        entry.outgoing += text;
+        unsent.add(group);
+        group.outgoing += text;
       }
     }
   }
 
   function flush(): void {
-    for (const entry of unsent) if (open.has(entry.id)) core.ports.clients.chunk(entry.id, take(entry));
+    for (const group of unsent) send(group);
     unsent.clear();
   }
 
+  function send(group: Group): void {
+    const text = group.outgoing;
+    group.outgoing = '';
+    if (text !== '') core.ports.clients.tell([...group.members], text);
+  }
+
   function bookmarks(): void {
-    for (const entry of open.values()) {
-      const line = entry.watch.bookmark(core.state.revision);
-      if (line !== '') core.ports.clients.chunk(entry.id, take(entry) + line);
+    flush();
+    for (const { id, watch } of open.values()) {
+      const line = watch.bookmark(core.state.revision);
+      if (line !== '') core.ports.clients.chunk(id, line);
     }
     if (open.size > 0) core.arm('watches/bookmark', limits.bookmarkIntervalMs, bookmarks);
   }
@@ -77,19 +107,22 @@ export function createWatches(core: Core, ended: (id: RequestId) => void): Watch
   function forget(id: RequestId): void {
     const entry = open.get(id);
     if (entry === undefined) return;
+    const { group } = entry, resource = resourcePrefix(group.watch.prefix), groups = byResource.get(resource);
     open.delete(id);
-    unsent.delete(entry);
     core.disarm(`watch/${id}`);
-    const resource = resourcePrefix(entry.watch.prefix), group = byResource.get(resource);
-    group?.delete(entry);
-    if (group?.size === 0) byResource.delete(resource);
+    group.members.delete(id);
+    if (group.members.size > 0) return;
+    groups?.delete(group);
+    unsent.delete(group);
+    if (groups?.size === 0) byResource.delete(resource);
   }
 
-  function finish(entry: Open, last = ''): void {
-    const text = take(entry) + last;
-    forget(entry.id);
-    if (text !== '') core.ports.clients.chunk(entry.id, text);
-    end(entry.id);
+  function finish(id: RequestId, last = ''): void {
+    const entry = open.get(id);
+    if (entry !== undefined) send(entry.group);
+    forget(id);
+    if (last !== '') core.ports.clients.chunk(id, last);
+    end(id);
   }
 
   function end(id: RequestId): void {
@@ -100,16 +133,10 @@ export function createWatches(core: Core, ended: (id: RequestId) => void): Watch
   return {
     open: start, close: forget, applied,
     expireAll() {
-      for (const entry of [...open.values()]) finish(entry, expiredLine(entry.watch.from));
+      for (const { id, watch } of [...open.values()]) finish(id, expiredLine(watch.from));
     },
     count: () => open.size,
   };
-}
-
-function take(entry: Open): string {
-  const text = entry.outgoing;
-  entry.outgoing = '';
-  return text;
 }
 
 /** `core/pods/` of `core/pods/default/x` or of any prefix that long. */

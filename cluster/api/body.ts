@@ -4,7 +4,7 @@
 // What always holds: what comes out is plain finite JSON, nested no deeper than `bodyDepthMax`, without a key
 // named `__proto__`; no body makes this throw, recurse without bound, or take more than linear time.
 
-import { LineCounter, isAlias, isMap, isScalar, isSeq, parseDocument } from 'yaml';
+import { Lexer, LineCounter, isAlias, isMap, isScalar, isSeq, parseDocument } from 'yaml';
 import type { Node as YamlNode, Pair } from 'yaml';
 import { limits } from '../limits.ts';
 import { join, parseJson, tooDeep, unfit } from './json.ts';
@@ -76,8 +76,10 @@ export function parseApplied(body: Uint8Array | null): AppliedBody | Problem {
 /** The keys with their lines, as Go's YAML names them. */
 function repeatedKeys(text: string, duplicates: readonly string[]): string {
   const lines = new LineCounter(), found: string[] = [];
-  if (text.length <= limits.yamlBytesMax) {
-    const options = { uniqueKeys: false, merge: false, schema: 'core', lineCounter: lines } as const;
+  if (text.length <= limits.yamlBytesMax && !hasTooManyTokens(text)) {
+    const options = {
+      uniqueKeys: false, merge: false, schema: 'core', lineCounter: lines, prettyErrors: false,
+    } as const;
     collectRepeated(parseDocument(text, options).contents as YamlNode | null, lines, found);
   } else {
     found.push(...duplicates.map((path) => `line 1: key ${JSON.stringify(path)} already set in map`));
@@ -115,9 +117,16 @@ function textOf(body: Uint8Array): string | null {
 
 function parseYaml(text: string): ParsedBody | Problem {
   try {
-    const document = parseDocument(text, { uniqueKeys: false, merge: false, schema: 'core' });
+    if (hasTooManyTokens(text)) {
+      return badRequest(`yaml: the body has more than ${limits.yamlTokensMax} tokens; send it as JSON`);
+    }
+    // The parser's own pretty errors each look at the whole text again: a body of many errors took minutes.
+    const document = parseDocument(text,
+      { uniqueKeys: false, merge: false, schema: 'core', prettyErrors: false });
     const [error] = document.errors;
-    if (error !== undefined) return badRequest(`yaml: ${firstLine(error.message)}`);
+    if (error !== undefined) {
+      return badRequest(`yaml: ${firstLine(error.message)} at ${placeIn(text, error.pos[0])}:`);
+    }
     const reading: YamlReading = { duplicates: [] };
     const value = fromYaml(document.contents as YamlNode | null, '', 0, reading);
     if (isProblem(value)) return value;
@@ -126,6 +135,19 @@ function parseYaml(text: string): ParsedBody | Problem {
   } catch (error) {
     return badRequest(`yaml: ${error instanceof Error ? firstLine(error.message) : 'unreadable'}`);
   }
+}
+
+/** What a parser's work grows with; spaces and ends of lines are tokens, too. */
+function hasTooManyTokens(text: string): boolean {
+  let tokens = 0;
+  for (const _token of new Lexer().lex(text)) if ((tokens += 1) > limits.yamlTokensMax) return true;
+  return false;
+}
+
+/** Both counted from 1. */
+function placeIn(text: string, at: number): string {
+  const before = text.slice(0, at), line = before.split('\n').length;
+  return `line ${line}, column ${at - before.lastIndexOf('\n')}`;
 }
 
 const firstLine = (message: string): string => message.split('\n')[0] ?? '';

@@ -1,13 +1,14 @@
 // How an answer looks: as the object, as a Table, as metadata alone; in JSON or YAML, by what the client
 // accepts.
 //
-// What always holds: an object is turned into JSON once for all who ask for it, as objects never change; a
-// list is the concatenation of those texts.
+// What always holds: an object is turned into JSON once for all who ask for it (`encoded.ts`), as objects
+// never change. Lists are in `listing.ts`.
 // Source: Kubernetes API Concepts, "Receiving resources as Tables", "Resource metadata fetches", "Warnings".
 
 import { stringify } from 'yaml';
 import { limits } from '../limits.ts';
 import { unreachable } from '../assert.ts';
+import { jsonOf, jsonOnce } from './encoded.ts';
 import { flag } from './query.ts';
 import type { Query } from './query.ts';
 import type { ApiResponse } from './request.ts';
@@ -80,20 +81,6 @@ function encodingOf(type: string): 'json' | 'yaml' | null {
 
 // ── texts ────────────────────────────────────────────────────────────────────────────────────────────────
 
-const texts = new WeakMap<object, string>();
-
-/** The object's JSON, made once and kept: for what many ask for, lists and watches. */
-export function jsonOf(object: object): string {
-  const known = texts.get(object);
-  if (known !== undefined) return known;
-  const text = JSON.stringify(object);
-  texts.set(object, text);
-  return text;
-}
-
-/** The object's JSON, not kept: for what one client asks for. Whatever is kept costs garbage collection. */
-export function jsonOnce(object: object): string { return texts.get(object) ?? JSON.stringify(object); }
-
 export interface ListMeta {
   /** Of what is stored. */
   readonly resourceVersion?: string;
@@ -101,60 +88,50 @@ export interface ListMeta {
   readonly remainingItemCount?: number;
 }
 
-type Columns = Pick<Resource, 'columns' | 'rowOrder'>;
+type Columns = Pick<Resource, 'columns'>;
 
-export function objectText(object: KubeObject, resource: Columns, form: Form, nowWallMs: number): string {
+/** `lasts`: the state holds this very object, so that its JSON is worth keeping. */
+export function objectText(
+  object: KubeObject, resource: Columns, form: Form, nowWallMs: number, lasts = false,
+): string {
   switch (form.as) {
-    case 'object': return jsonOf(object);
+    case 'object': return lasts ? jsonOf(object) : jsonOnce(object);
     case 'PartialObjectMetadata': return partialText(object);
     case 'Table': {
-      const { resourceVersion } = object.metadata;
-      return tableText([object], resource, form, { resourceVersion }, nowWallMs);
+      const { resourceVersion } = object.metadata, row = rowText(object, resource, form, nowWallMs);
+      const head = JSON.stringify({ ...tableKind, metadata: { resourceVersion } }).slice(0, -1);
+      return `${head},"columnDefinitions":${columnsText(resource)},"rows":[${row}]}`;
     }
     default: return unreachable(form.as);
   }
 }
 
-export function listText(
-  objects: readonly KubeObject[], resource: Resource, form: Form, meta: ListMeta, nowWallMs: number,
-): string {
-  if (form.as === 'Table') return tableText(objects, resource, form, meta, nowWallMs);
-  const partial = form.as === 'PartialObjectMetadata';
-  const head = partial ? '"kind":"PartialObjectMetadataList","apiVersion":"meta.k8s.io/v1"'
-    : `"kind":"${resource.listKind ?? `${resource.kind}List`}","apiVersion":"${apiVersionOf(resource)}"`;
-  const items = objects.map((object) => partial ? partialText(object) : jsonOf(object));
-  return `{${head},"metadata":${JSON.stringify(meta)},"items":[${items.join(',')}]}`;
-}
-
 export const apiVersionOf = ({ group, version }: { group: string; version: string }): string =>
   group === '' ? version : `${group}/${version}`;
 
-function partialText(object: KubeObject): string {
-  const metadata = jsonOf(object.metadata);
-  return `{"kind":"PartialObjectMetadata","apiVersion":"meta.k8s.io/v1","metadata":${metadata}}`;
+export const tableKind = { kind: 'Table', apiVersion: 'meta.k8s.io/v1' } as const;
+
+export function partialText({ metadata }: KubeObject): string {
+  const text = JSON.stringify(metadata);
+  return `{"kind":"PartialObjectMetadata","apiVersion":"meta.k8s.io/v1","metadata":${text}}`;
 }
 
-function tableText(
-  objects: readonly KubeObject[], resource: Columns, form: Form, meta: ListMeta, nowWallMs: number,
-): string {
-  const { rowOrder } = resource, sorted = rowOrder === undefined ? objects : objects.toSorted(rowOrder);
-  const rows = sorted.map((object) => {
-    const cells = JSON.stringify(resource.columns.map((column) => column.value(object, nowWallMs)));
-    if (form.include === 'None') return `{"cells":${cells}}`;
-    return `{"cells":${cells},"object":${form.include === 'Object' ? jsonOf(object) : partialText(object)}}`;
-  });
-  return `{"kind":"Table","apiVersion":"meta.k8s.io/v1","metadata":${JSON.stringify(meta)},`
-    + `"columnDefinitions":${columnsText(resource)},"rows":[${rows.join(',')}]}`;
+/** An object as a row of a Table. */
+export function rowText(object: KubeObject, { columns }: Columns, form: Form, nowWallMs: number): string {
+  const cells = JSON.stringify(columns.map((column) => column.value(object, nowWallMs)));
+  if (form.include === 'None') return `{"cells":${cells}}`;
+  return `{"cells":${cells},"object":${form.include === 'Object' ? jsonOnce(object) : partialText(object)}}`;
 }
+
+const columnTexts = new WeakMap<object, string>();
 
 /** Made once per kind: the list of columns never changes. */
-function columnsText({ columns }: Columns): string {
-  const known = texts.get(columns);
+export function columnsText({ columns }: Columns): string {
+  const known = columnTexts.get(columns);
   if (known !== undefined) return known;
-  const shown = columns.map(({ name, type, format, description, priority }) =>
-    ({ name, type, format, description, priority }));
-  const text = JSON.stringify(shown);
-  texts.set(columns, text);
+  const text = JSON.stringify(columns.map(({ name, type, format, description, priority }) =>
+    ({ name, type, format, description, priority })));
+  columnTexts.set(columns, text);
   return text;
 }
 
@@ -164,13 +141,14 @@ function columnsText({ columns }: Columns): string {
 export function respond(
   status: number, json: string, form: Form, warnings: readonly string[] = [],
 ): ApiResponse {
+  return { status, body: encoded(json, form), headers: headersOf(form, warnings) };
+}
+
+export function headersOf(form: Form, warnings: readonly string[] = []): ApiResponse['headers'] {
   const warning = warnings.slice(0, limits.warningsMax).map(warningText).join(', ');
   return {
-    status, body: encoded(json, form),
-    headers: {
-      'content-type': form.encoding === 'yaml' ? 'application/yaml' : 'application/json',
-      'cache-control': 'no-cache, private', ...warning === '' ? {} : { warning },
-    },
+    'content-type': form.encoding === 'yaml' ? 'application/yaml' : 'application/json',
+    'cache-control': 'no-cache, private', ...warning === '' ? {} : { warning },
   };
 }
 

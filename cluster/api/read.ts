@@ -9,8 +9,7 @@ import { limits } from '../limits.ts';
 import { get, list } from '../state/query.ts';
 import type { State } from '../state/state.ts';
 import { changesSince } from '../state/watch.ts';
-import { listText, respond } from './output.ts';
-import type { ListMeta } from './output.ts';
+import { listResponse, placeOf } from './listing.ts';
 import { wholeNumber } from './query.ts';
 import type { Query } from './query.ts';
 import type { ApiResponse } from './request.ts';
@@ -83,27 +82,22 @@ export function listObjects(writing: Writing): ApiResponse | Problem {
   if (isProblem(limit)) return limit;
   const page = pageOf(query, state, limit ?? 0);
   if (isProblem(page)) return page;
-  const all = page.at === null ? list(state, route.resourceName, route.namespace)
-    : listAt(writing, page.at, page);
-  if (isProblem(all)) return all;
-  const plain = filter === everything && page.after === '';
-  const matching = plain ? all : all.filter((object) => placeOf(object) > page.after && filter(object));
-  const size = limit === null || limit === 0 ? matching.length : Math.min(limit, limits.listLimitMax);
-  const cut = matching.length <= size ? matching : matching.slice(0, size);
-  const shown = route.resource.storage === undefined ? cut
-    : cut.map((object) => viewOf(route.resource, object));
-  const left = matching.length - shown.length, last = shown.at(-1), at = page.at ?? state.revision;
-  const meta: ListMeta = {
-    resourceVersion: String(at),
-    ...left > 0 && last !== undefined ? { continue: tokenOf(String(at), placeOf(last)) } : {},
-    // As in Kubernetes, the count is only given where no selector makes it a guess.
-    ...left > 0 && filter === everything ? { remainingItemCount: left } : {},
-  };
-  return respond(200, listText(shown, route.resource, form, meta, context.nowWallMs), form);
+  const then = page.at === null ? nothing : differenceSince(writing, page.at, page);
+  if (isProblem(then)) return then;
+  const at = page.at ?? state.revision, plain = filter === everything;
+  return listResponse({
+    objects: list(state, route.resourceName, route.namespace), then, after: page.after, form,
+    filter: plain ? null : filter, resource: route.resource, nowWallMs: context.nowWallMs,
+    lasts: then.size === 0,
+    size: limit === null || limit === 0 ? Infinity : Math.min(limit, limits.listLimitMax),
+    meta: (last, left) => ({
+      resourceVersion: String(at),
+      ...left !== 0 && last !== null ? { continue: tokenOf(String(at), placeOf(last)) } : {},
+      // As in Kubernetes, the count is only given where no selector makes it a guess.
+      ...left !== null && left > 0 ? { remainingItemCount: left } : {},
+    }),
+  });
 }
-
-/** Where an object stands in the order of its list. */
-const placeOf = ({ metadata }: KubeObject): string => `${metadata.namespace ?? ''}/${metadata.name}`;
 
 function pageOf(query: Query, state: State, limit: number): Page | Problem {
   const token = query.get('continue') ?? '', match = query.get('resourceVersionMatch') ?? '';
@@ -162,21 +156,23 @@ function revisionOf(query: Query, state: State): Revision | null | Problem {
   return wanted > state.revision ? tooLargeRevision(wanted, state.revision) : asRevision(wanted);
 }
 
-/** The list as it was: what changed since is undone, newest first. */
-function listAt({ route, state }: Writing, at: Revision, page: Page): readonly KubeObject[] | Problem {
-  const now = list(state, route.resourceName, route.namespace);
+const nothing: ReadonlyMap<string, KubeObject | null> = new Map();
+
+/** What was different then, by place. */
+function differenceSince(
+  { route, state }: Writing, at: Revision, page: Page,
+): ReadonlyMap<string, KubeObject | null> | Problem {
   const since = changesSince(state, at, prefixOf(route));
   if (since === 'expired') {
     return page.continued ? expired(expiredPage, tokenOf('newest', page.after))
       : expired('The resourceVersion for the provided list is too old.');
   }
-  if (since.length === 0) return now;
-  const then = new Map(now.map((object) => [placeOf(object), object] as const));
-  for (const { object, previous } of since.toReversed()) {
-    if (previous === null) then.delete(placeOf(object));
-    else then.set(placeOf(object), previous);
+  const then = new Map<string, KubeObject | null>();
+  for (const { object, previous } of since) {
+    const place = placeOf(object);
+    if (!then.has(place)) then.set(place, previous);
   }
-  return [...then].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, object]) => object);
+  return then;
 }
 
 const expiredPage = 'The provided continue parameter is too old to display a consistent list result. You can '

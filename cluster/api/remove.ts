@@ -16,7 +16,8 @@ import { isWanted, Wanted } from './callout/call.ts';
 import type { Callout } from './callout/call.ts';
 import { deletion } from './deletion.ts';
 import type { Propagation } from './deletion.ts';
-import { jsonOf, respond } from './output.ts';
+import { jsonOnce } from './encoded.ts';
+import { respond } from './output.ts';
 import { wholeNumber } from './query.ts';
 import type { Query } from './query.ts';
 import { filterOf } from './read.ts';
@@ -119,7 +120,7 @@ export function deleteCollection(writing: Writing): ApiResult | Problem {
     else if (refused !== null) return refused;
     const op = deletionOf(writing, object, options);
     if (op === null) continue;
-    bytes += op.key.length + (op.op === 'update' ? jsonOf(op.object).length : 0);
+    bytes += op.key.length + (op.op === 'update' ? jsonOnce(op.object).length : 0);
     // A third: so many bytes UTF-8 may make of a character.
     const full = ops.length >= limits.deletionsPerCommandMax || bytes > limits.objectBytesMax / 3;
     more = full && ops.length > 0;

@@ -45,6 +45,19 @@ export interface ApiResponse {
   /** Lower-case names. `content-type` is always set where there is a body. */
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string;
+  /** What comes after `body`, of a large answer. */
+  readonly rest?: Slices;
+}
+
+/**
+ * Text in slices: each takes a few milliseconds to make, when it is asked for, and may be empty. Who wants no
+ * more of it says so by `return`.
+ */
+export type Slices = Generator<string, void, void>;
+
+/** All of an answer in one piece. */
+export function wholeBody({ body, rest }: ApiResponse): string {
+  return rest === undefined ? body : [body, ...rest].join('');
 }
 
 /** What definitions and fields are for, in words for people, which the core does not hold itself. */
@@ -115,9 +128,9 @@ export interface PendingCommand {
 /** A watch that was accepted. The peer sends `headers`, then each event that `next` yields. */
 export interface WatchRequest {
   readonly headers: Readonly<Record<string, string>>;
-  /** Changes after this revision are to be sent; the initial events (if any) are in `initial`. */
+  /** Changes after this revision are to be sent; before them comes `initial`, if it is there. */
   readonly from: Revision;
-  readonly initial: readonly string[];
+  readonly initial: Slices | null;
   /** The key prefix that the watch covers, for routing: `core/pods/` or `core/pods/default/`. */
   readonly prefix: string;
   /**
@@ -125,6 +138,9 @@ export interface WatchRequest {
    * tell ages as of `nowWallMs`, or of the request where it is not given.
    */
   readonly encode: (change: Change, nowWallMs?: number) => string;
+  /** Watches that are the same in both give the same lines: of a kind, and of what is asked of it. */
+  readonly of: object;
+  readonly same: string;
   /** A bookmark line for this revision, or '' when the client did not ask for bookmarks. */
   readonly bookmark: (revision: Revision) => string;
   readonly timeoutMs: number;

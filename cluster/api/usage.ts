@@ -9,7 +9,8 @@ import type { NodeName, ResourceName } from '../ids.ts';
 import { get, list } from '../state/query.ts';
 import type { NodeUsage, PodUsage, Usage, UsageFound } from '../usage.ts';
 import { resources } from './objects.ts';
-import { listText, objectText, respond } from './output.ts';
+import { listOf } from './listing.ts';
+import { objectText, respond } from './output.ts';
 import { formatQuantity } from './quantity.ts';
 import { filterOf } from './read.ts';
 import type { ApiResponse, ApiResult } from './request.ts';
@@ -70,7 +71,7 @@ const noColumns: readonly Column[] = [];
 function listed({ route, form, context }: Writing, items: readonly KubeObject[]): ApiResponse {
   // A table of nothing has no columns either.
   const resource = items.length > 0 ? route.resource : { ...route.resource, columns: noColumns };
-  return respond(200, listText(items, resource, form, {}, context.nowWallMs), form);
+  return listOf(items, resource, form, context.nowWallMs);
 }
 
 function single({ route, form, context }: Writing, item: KubeObject | undefined): ApiResponse {

@@ -15,7 +15,7 @@ import { flag, wholeNumber } from './query.ts';
 import type { Query } from './query.ts';
 import { filterOf, invalidListOption, prefixOf } from './read.ts';
 import type { Filter } from './read.ts';
-import type { ApiResult } from './request.ts';
+import type { ApiResult, Slices } from './request.ts';
 import type { Resource } from './resource.ts';
 import { expired, isProblem, notAcceptable } from './status.ts';
 import type { Problem } from './status.ts';
@@ -23,7 +23,10 @@ import { viewOf } from './storage.ts';
 import type { KubeObject } from './types.ts';
 import type { Writing } from './write.ts';
 
-type Line = (type: string, object: KubeObject, nowWallMs: number) => string;
+/** `lasts`: the state holds this very object. */
+type Line = (type: string, object: KubeObject, nowWallMs: number, lasts?: boolean) => string;
+
+const selectors = ['labelSelector', 'fieldSelector'] as const;
 
 export function watchObjects({ route, state, query, form, context }: Writing): ApiResult | Problem {
   const { resource, resourceName, namespace, name } = route;
@@ -41,25 +44,46 @@ export function watchObjects({ route, state, query, form, context }: Writing): A
   }
   const filter: Filter = name === '' ? selected
     : (object) => object.metadata.name === name && selected(object);
-  const line: Line = (type, object, nowWallMs) =>
-    `{"type":"${type}","object":${objectText(viewOf(resource, object), resource, form, nowWallMs)}}\n`;
+  const line: Line = (type, object, nowWallMs, lasts = true) => {
+    const shown = viewOf(resource, object);
+    const text = objectText(shown, resource, form, nowWallMs, lasts && shown === object);
+    return `{"type":"${type}","object":${text}}\n`;
+  };
   const bookmarks = flag(query, 'allowWatchBookmarks');
-  const initial = start === 'changes' ? []
-    : list(state, resourceName, namespace).filter(filter)
-      .map((object) => line('ADDED', object, context.nowWallMs));
-  if (start === 'marked' && bookmarks) initial.push(bookmarkLine(resource, state.revision, form, true));
+  const mark = start === 'marked' && bookmarks ? bookmarkLine(resource, state.revision, form, true) : '';
+  const initial = start === 'changes' ? null
+    : existing(list(state, resourceName, namespace), filter, line, context.nowWallMs, mark);
   const from = start === 'changes' ? asRevision(wanted ?? state.revision) : state.revision;
   const timeoutMs = seconds === null || seconds === 0 ? limits.watchTimeoutMsMin : seconds * 1000;
   return {
     type: 'watch',
     watch: {
       headers: { 'content-type': 'application/json', 'cache-control': 'no-cache, private' },
-      from, initial, prefix: prefixOf(route), timeoutMs: Math.min(timeoutMs, limits.watchTimeoutMsMax),
+      from, initial, prefix: prefixOf(route), of: resource,
+      same: JSON.stringify(
+        [namespace, name, form.as, form.include, ...selectors.map((one) => query.get(one))]),
+      timeoutMs: Math.min(timeoutMs, limits.watchTimeoutMsMax),
       encode: (change, nowWallMs = context.nowWallMs) => encode(change, filter, line, nowWallMs),
       // A client that knows a newer revision than this peer must not be sent back.
       bookmark: (at) => bookmarks ? bookmarkLine(resource, Math.max(at, from), form, false) : '',
     },
   };
+}
+
+/** The objects that exist, in slices, then the `mark` behind them. */
+function* existing(
+  objects: readonly KubeObject[], filter: Filter, line: Line, nowWallMs: number, mark: string,
+): Slices {
+  let text = '', looks = 0;
+  for (const object of objects) {
+    if (filter(object)) text += line('ADDED', object, nowWallMs);
+    looks += 1;
+    if (looks < limits.sliceObjectsMax && text.length < limits.sliceCharsMax) continue;
+    yield text;
+    text = '';
+    looks = 0;
+  }
+  yield text + mark;
 }
 
 /** What comes first: changes alone, or the objects that exist, `marked` with a bookmark behind them. */
@@ -84,10 +108,10 @@ function encode(change: Change, filter: Filter, line: Line, nowWallMs: number): 
   const before = previous !== null && filter(previous);
   if (type !== 'DELETED' && filter(object)) return line(before ? 'MODIFIED' : 'ADDED', object, nowWallMs);
   if (!before) return '';
-  if (type === 'DELETED') return line('DELETED', object, nowWallMs);
+  if (type === 'DELETED') return line('DELETED', object, nowWallMs, false);
   // It left the selection: shown as it last matched, at the revision at which it left.
   const metadata = { ...previous.metadata, resourceVersion: String(revision) };
-  return line('DELETED', { ...previous, metadata }, nowWallMs);
+  return line('DELETED', { ...previous, metadata }, nowWallMs, false);
 }
 
 function bookmarkLine(resource: Resource, at: number, form: Form, end: boolean): string {

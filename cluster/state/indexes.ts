@@ -3,6 +3,7 @@
 
 import { splitKey } from '../ids.ts';
 import type { ObjectKey, ResourceName } from '../ids.ts';
+import { forget } from '../api/encoded.ts';
 import { resources } from '../api/objects.ts';
 import type { KubeObject, Pod, Service } from '../api/types.ts';
 import { claim, release } from './allocate.ts';
@@ -14,6 +15,7 @@ import type { Keyed, MutableState, ResourceShelf } from './state.ts';
 export function place(state: MutableState, key: ObjectKey, object: KubeObject | null): void {
   const before = state.objects.get(key) ?? null;
   const { resource } = splitKey(key);
+  if (before !== null && before !== object) forget(before);
   if (object === null) state.objects.delete(key);
   else state.objects.set(key, object);
   const { shelf, ranges } = shelfOf(state, resource);

@@ -88,7 +88,10 @@ export function http2Exchange(
       if (!gone() && !stream.writableEnded) stream.write(data, () => taken?.());
     },
     waiting: () => stream.writableLength,
-    end: () => { stream.end(); },
+    end: () => {
+      stream.end();
+      stream.resume();
+    },
     lastOne: () => { stream.session?.close(); },
     destroy: () => { stream.destroy(); },
   };

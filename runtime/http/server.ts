@@ -16,6 +16,7 @@ import { failure } from '../../cluster/api/status.ts';
 import type { ApiResponse, UserInfo } from '../../cluster/api/request.ts';
 import type { ClientsEvent, ClientsPort } from '../../cluster/ports.ts';
 import type { KeyPair } from './certificates.ts';
+import { createAnswers } from './answers.ts';
 import { http1Exchange, http2Exchange } from './exchange.ts';
 import type { Exchange } from './exchange.ts';
 import { createStreamClients } from './streams/clients.ts';
@@ -47,6 +48,7 @@ const wantedHeaders = [
 
 export function createClients(deliver: (event: ClientsEvent) => void): Clients {
   const open = new Map<RequestId, Exchange>();
+  const answers = createAnswers((id) => closed(id), destroy);
   const streams = createStreamClients(deliver);
   const users = new WeakMap<TLSSocket, UserInfo | null>();
   /** By connection: requests with tokens that stood for nobody. */
@@ -90,6 +92,7 @@ export function createClients(deliver: (event: ClientsEvent) => void): Clients {
 
   function closed(id: RequestId): void {
     streams.forget(id);
+    answers.forget(id);
     if (open.delete(id)) deliver({ type: 'request-closed', id });
   }
 
@@ -101,23 +104,31 @@ export function createClients(deliver: (event: ClientsEvent) => void): Clients {
   }
 
   /** Queues a part of a stream; a client that is too far behind is cut off. */
-  function chunk(id: RequestId, data: string | Uint8Array): void {
+  function chunk(id: RequestId, data: string | Uint8Array, taken?: () => void): void {
     const exchange = open.get(id);
-    if (exchange === undefined) return;
-    if (typeof data === 'string') exchange.write(data);
-    else {
-      exchange.write(data, () => {
-        if (open.has(id)) deliver({ type: 'request-drained', id, bytes: data.length });
-      });
-    }
-    if (exchange.waiting() <= limits.watchBufferBytesMax) return;
-    exchange.destroy();
+    if (exchange === undefined || answers.behind(id, data)) return;
+    exchange.write(data, taken);
+    if (exchange.waiting() > limits.watchBufferBytesMax) destroy(id);
+  }
+
+  function destroy(id: RequestId): void {
+    open.get(id)?.destroy();
     // Not from inside a call into the port.
     setImmediate(() => closed(id));
   }
-
   return {
-    chunk,
+    chunk(id, data) {
+      if (typeof data === 'string') chunk(id, data);
+      else {
+        chunk(id, data, () => {
+          if (open.has(id)) deliver({ type: 'request-drained', id, bytes: data.length });
+        });
+      }
+    },
+    tell(ids, text) {
+      const data = ids.length === 1 ? text : Buffer.from(text);
+      for (const id of ids) chunk(id, data);
+    },
     upgrade: (id, wanted) => streams.upgrade(id, wanted, closed),
     flowOutput: streams.output,
     flowEnd(id, flow, end) {
@@ -127,46 +138,28 @@ export function createClients(deliver: (event: ClientsEvent) => void): Clients {
     flowGrant: streams.grant,
     respond(id, answer) {
       const exchange = open.get(id);
+      if (exchange !== undefined && answers.respond(id, exchange, answer)) return;
       open.delete(id);
       if (answer.status === 401 && exchange !== undefined) failed(exchange);
       exchange?.answer(answer);
     },
-    open(id, status, headers) {
+    open(id, status, headers, first = null) {
       const exchange = open.get(id);
       if (exchange === undefined) return;
       exchange.begin(status, headers);
-      if (exchange.method !== 'HEAD') return;
+      if (exchange.method !== 'HEAD') return first === null ? undefined : answers.begin(id, exchange, first);
       // Whoever asked for the headers alone has all there is.
       exchange.end();
       setImmediate(() => closed(id));
     },
     end(id) {
       const exchange = open.get(id);
+      if (answers.end(id)) return;
       open.delete(id);
       exchange?.end();
     },
     async listen(options) {
-      const secure = createSecureServer({
-        allowHTTP1: true, requestCert: true, rejectUnauthorized: false,
-        ca: options.ca, cert: options.serving.cert, key: options.serving.key, minVersion: 'TLSv1.2',
-        settings: { maxConcurrentStreams: 1_000 },
-      }, (request, response) => {
-        serve(http1Exchange(request as object as IncomingMessage, response as object as ServerResponse));
-      });
-      // The listener above makes Node put its compatibility layer on every stream; HTTP/1.1 does without.
-      secure.removeAllListeners('stream');
-      // Behind the flags come the headers as they were sent; Node's types don't say so.
-      secure.on('stream', (stream, headers, ...more: readonly unknown[]) => {
-        // It is told of in a later turn than it came: its connection may have broken since.
-        if (stream.session?.destroyed !== false) return;
-        serve(http2Exchange(stream, headers, more[1] as readonly string[]));
-      });
-      // Node's HTTP/1.1 asks this of a server; HTTP/2's does not declare it.
-      Object.assign(secure, { shouldUpgradeCallback: isUpgrade });
-      secure.on('upgrade', (request: IncomingMessage, socket: TLSSocket, head: Buffer) => {
-        const exchange = upgradeExchange(request, socket, head);
-        serve(exchange, exchange);
-      });
+      const secure = secureServer(options, serve);
       secure.maxConnections = limits.clientConnectionsMax;
       secure.on('secureConnection', (socket) => {
         connections.add(socket);
@@ -193,6 +186,34 @@ export function createClients(deliver: (event: ClientsEvent) => void): Clients {
       await Promise.all(closed);
     },
   };
+}
+
+type Serve = (exchange: Exchange, upgrade?: UpgradeExchange | null) => void;
+
+/** HTTP/2, HTTP/1.1 and its upgrades, all as exchanges. */
+function secureServer(options: ServerOptions, serve: Serve): Http2SecureServer {
+  const secure = createSecureServer({
+    allowHTTP1: true, requestCert: true, rejectUnauthorized: false,
+    ca: options.ca, cert: options.serving.cert, key: options.serving.key, minVersion: 'TLSv1.2',
+    settings: { maxConcurrentStreams: 1_000 },
+  }, (request, response) => {
+    serve(http1Exchange(request as object as IncomingMessage, response as object as ServerResponse));
+  });
+  // The listener above makes Node put its compatibility layer on every stream; HTTP/1.1 does without.
+  secure.removeAllListeners('stream');
+  // Behind the flags come the headers as they were sent; Node's types don't say so.
+  secure.on('stream', (stream, headers, ...more: readonly unknown[]) => {
+    // It is told of in a later turn than it came: its connection may have broken since.
+    if (stream.session?.destroyed !== false) return;
+    serve(http2Exchange(stream, headers, more[1] as readonly string[]));
+  });
+  // Node's HTTP/1.1 asks this of a server; HTTP/2's does not declare it.
+  Object.assign(secure, { shouldUpgradeCallback: isUpgrade });
+  secure.on('upgrade', (request: IncomingMessage, socket: TLSSocket, head: Buffer) => {
+    const exchange = upgradeExchange(request, socket, head);
+    serve(exchange, exchange);
+  });
+  return secure;
 }
 
 const anonymous: UserInfo = { name: 'system:anonymous', groups: ['system:unauthenticated'] };

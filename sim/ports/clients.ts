@@ -3,6 +3,7 @@
 // first: answered, ended, or broken because the peer is gone; what a peer says on one request arrives in
 // order.
 
+import { wholeBody } from '../../cluster/api/request.ts';
 import type { ApiRequest, ApiResponse } from '../../cluster/api/request.ts';
 import { requestId } from '../../cluster/ids.ts';
 import type { RequestId } from '../../cluster/ids.ts';
@@ -87,21 +88,31 @@ export function createClients(
     one.saidMs = Math.max(one.saidMs, arrival());
     scheduler.at(one.saidMs, () => { if (!stopped && open.get(one.id) === one) deliver(event); });
   }
+  function chunk(id: RequestId, data: string | Uint8Array): void {
+    const one = open.get(id);
+    if (one === undefined) return;
+    const text = typeof data === 'string' ? data : new TextDecoder().decode(data);
+    say(one, (ears) => ears.chunk?.(text));
+  }
   return {
     port: {
-      respond: (id, response) => finish(id, (ears) => ears.answer(response)),
-      open(id, status) {
+      respond(id, response) {
+        // All at once: users here are never slow.
+        const whole = { ...response, body: wholeBody(response) };
+        finish(id, (ears) => ears.answer(whole));
+        if (response.rest === undefined) return;
+        scheduler.at(scheduler.nowMs(), () => { if (!stopped) deliver({ type: 'request-closed', id }); });
+      },
+      open(id, status, _headers, first = null) {
         const one = open.get(id);
         if (one === undefined) return;
         one.streaming = true;
         say(one, (ears) => ears.open?.(status));
+        const text = first === null ? '' : [...first].join('');
+        if (text !== '') chunk(id, text);
       },
-      chunk(id, data) {
-        const one = open.get(id);
-        if (one === undefined) return;
-        const text = typeof data === 'string' ? data : new TextDecoder().decode(data);
-        say(one, (ears) => ears.chunk?.(text));
-      },
+      chunk,
+      tell(ids, data) { for (const id of ids) chunk(id, data); },
       end: (id) => finish(id, (ears) => ears.end?.()),
       upgrade(id) {
         const one = open.get(id);

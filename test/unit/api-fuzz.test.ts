@@ -313,7 +313,9 @@ function send(world: ApiWorld, given: Given, watches: OpenWatch[]): number {
       return status;
     }
     case 'watch':
-      for (const line of answer.watch.initial) JSON.parse(line);
+      for (const line of [...answer.watch.initial ?? []].join('').split('\n')) {
+        if (line !== '') JSON.parse(line);
+      }
       answer.watch.bookmark(world.state().revision);
       watches.push({ watch: answer.watch, seen: answer.watch.from });
       return 200;

@@ -5,6 +5,7 @@ import { newThinking } from '../../actors/peer/callouts.ts';
 import type { Thinking } from '../../actors/peer/callouts.ts';
 import type { Callout } from '../../cluster/api/callout/call.ts';
 import { freshness, handle } from '../../cluster/api/handle.ts';
+import { wholeBody } from '../../cluster/api/request.ts';
 import type {
   ApiContext, ApiRequest, ApiResponse, ApiResult, LogsRequest, StreamsRequest, UserInfo, WatchRequest,
 } from '../../cluster/api/request.ts';
@@ -88,7 +89,10 @@ export function createApiWorld(): ApiWorld {
     const thinking = newThinking(request.id, context);
     for (let attempt = 1; attempt <= attemptsMax; attempt++) {
       const result = thought(request, thinking);
-      if (result.type === 'response') return { ...result, changed: 0 };
+      if (result.type === 'response') {
+        const { rest: _, ...response } = { ...result.response, body: wholeBody(result.response) };
+        return { type: 'response', response, changed: 0 };
+      }
       if (result.type === 'usage') {
         const asked = new Set<string>(result.wanted.nodes);
         const found = new Map([...world.usage].filter(([node]) => asked.has(node)));

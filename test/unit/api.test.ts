@@ -116,7 +116,7 @@ function request(
     case 'watch': {
       const id = `watch ${open.size + 1}`, { from, initial, timeoutMs } = answer.watch;
       open.set(id, { watch: answer.watch, seen: from });
-      return `${id} from ${from}, for ${timeoutMs / 1000} s\n${events(id, initial.join(''))}`;
+      return `${id} from ${from}, for ${timeoutMs / 1000} s\n${events(id, [...initial ?? []].join(''))}`;
     }
     case 'logs': return logs(answer.logs);
     case 'streams': return streams(answer.streams);

@@ -46,7 +46,9 @@ export function auditLine(
     ...asked === null ? [] : [`"requestObject":${asked}`],
     ...given === null ? [] : [`"responseObject":${given}`],
   ];
-  const tooLong = objects.reduce((sum, text) => sum + text.length, 0) > limits.auditObjectsCharsMax;
+  // What comes in slices is long, or will be.
+  const sliced = given !== null && response?.rest !== undefined;
+  const tooLong = sliced || objects.reduce((sum, text) => sum + text.length, 0) > limits.auditObjectsCharsMax;
   const event = eventOf(trail, stage, response, nowWallMs, tooLong);
   if (tooLong || objects.length === 0) return `${event}\n`;
   return `${event.slice(0, -1)},${objects.join(',')}}\n`;
@@ -139,7 +141,8 @@ function requestObject({ request, attributes, scope }: AuditTrail): string | nul
 function responseObject(response: ApiResponse | null, { omitManagedFields }: AuditScope): string | null {
   const json = response?.headers['content-type']?.startsWith('application/json') === true;
   if (response === null || !json) return null;
-  const { body } = response;
+  const { body, rest } = response;
+  if (rest !== undefined) return body;
   // What is too long is not read to be thrown away.
   if (body.length > limits.auditObjectsCharsMax || (!omitManagedFields && !body.includes('\n'))) return body;
   const value = parsed(response);
