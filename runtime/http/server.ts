@@ -111,20 +111,18 @@ export function createClients(deliver: (event: ClientsEvent) => void): Clients {
     if (exchange.waiting() > limits.watchBufferBytesMax) destroy(id);
   }
 
+  function drained(id: RequestId, bytes: number): () => void {
+    return () => { if (open.has(id)) deliver({ type: 'request-drained', id, bytes }); };
+  }
+
   function destroy(id: RequestId): void {
     open.get(id)?.destroy();
     // Not from inside a call into the port.
     setImmediate(() => closed(id));
   }
+
   return {
-    chunk(id, data) {
-      if (typeof data === 'string') chunk(id, data);
-      else {
-        chunk(id, data, () => {
-          if (open.has(id)) deliver({ type: 'request-drained', id, bytes: data.length });
-        });
-      }
-    },
+    chunk: (id, data) => chunk(id, data, typeof data === 'string' ? undefined : drained(id, data.length)),
     tell(ids, text) {
       const data = ids.length === 1 ? text : Buffer.from(text);
       for (const id of ids) chunk(id, data);
