@@ -151,10 +151,9 @@ export function createClients(deliver: (event: ClientsEvent) => void): Clients {
       setImmediate(() => closed(id));
     },
     end(id) {
-      const exchange = open.get(id);
       if (answers.end(id)) return;
+      open.get(id)?.end();
       open.delete(id);
-      exchange?.end();
     },
     async listen(options) {
       const secure = secureServer(options, serve);
