@@ -217,6 +217,12 @@ export interface ContainerSpec {
   readonly memoryLimitBytes: number;
   readonly stdin: boolean;
   readonly tty: boolean;
+  /** Its input ends with that of the first who attached to it. */
+  readonly stdinOnce?: boolean;
+  /** Linux capabilities beyond those that every container has, and those that it has not; without `CAP_`. */
+  readonly capabilities?: { readonly add: readonly string[]; readonly drop: readonly string[] };
+  /** The container or the sandbox whose process namespace it shares; absent: it has one of its own. */
+  readonly processesOf?: string;
   /** Where the program leaves its last words, read when it has ended; absent: none are looked for. */
   readonly terminationMessagePath?: string;
   /** `FallbackToLogsOnError`: where it left none and failed, the end of its log is taken. */

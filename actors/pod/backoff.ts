@@ -25,11 +25,3 @@ export function retryDelayMs(failures: number): number {
 
 /** A run this long clears the record. */
 export const clearsBackoff = (ranMs: number): boolean => ranMs >= limits.containerBackoffResetMs;
-
-/** A duration as Go prints it, to the millisecond: `350ms`, `10s`, `1m20s`, `5m0s`. */
-export function goDuration(ms: number): string {
-  if (ms < 1000) return ms === 0 ? '0s' : `${ms}ms`;
-  const minutes = Math.floor(ms / 60_000), hours = Math.floor(minutes / 60);
-  const seconds = `${(ms % 60_000) / 1000}s`;
-  return `${hours > 0 ? `${hours}h` : ''}${minutes > 0 ? `${minutes % 60}m` : ''}${seconds}`;
-}

@@ -4,7 +4,9 @@
 // has is kept as `gone`, for its exit code and its number are still needed.
 
 import type { ContainerFact, RuntimeCall, SandboxFact } from '../../cluster/ports.ts';
-import type { ConfigMap, Container, ContainerStatus, Pod, Secret, Service } from '../../cluster/api/types.ts';
+import type {
+  ConfigMap, Container, ContainerStatus, EphemeralContainer, Pod, Secret, Service,
+} from '../../cluster/api/types.ts';
 import type { RuntimeResult } from '../services.ts';
 
 export type Lifecycle =
@@ -159,8 +161,14 @@ export interface Lookup {
 
 export const initContainersOf = (pod: Pod): readonly Container[] => pod.spec.initContainers ?? [];
 
+export const ephemeralContainersOf = (pod: Pod): readonly EphemeralContainer[] =>
+  pod.spec.ephemeralContainers ?? [];
+
+export const isEphemeral = (pod: Pod, container: string): boolean =>
+  ephemeralContainersOf(pod).some(({ name }) => name === container);
+
 export const containersOf = (pod: Pod): readonly Container[] =>
-  [...initContainersOf(pod), ...pod.spec.containers];
+  [...initContainersOf(pod), ...pod.spec.containers, ...ephemeralContainersOf(pod)];
 
 /** The newest attempt of a container, whether or not the runtime still has it. */
 export function newest(context: PodContext, name: string): KnownContainer | null {

@@ -11,7 +11,8 @@ import type { ContainerNotes, KnownContainer, PodContext, PodEvent, PodInput, Ti
 
 /** A context for a pod that is new to this peer, or that a former life of the peer ran. */
 export function newContext({ pod, sandboxes, containers, verdict, time }: PodInput): PodContext {
-  const statuses = [...(pod.status?.initContainerStatuses ?? []), ...(pod.status?.containerStatuses ?? [])];
+  const { initContainerStatuses: init = [], containerStatuses: own = [] } = pod.status ?? {};
+  const statuses = [...init, ...own, ...pod.status?.ephemeralContainerStatuses ?? []];
   const notes: Record<string, ContainerNotes> = {};
   for (const { name } of containersOf(pod)) {
     notes[name] = freshNotes(statuses.find((status) => status.name === name));

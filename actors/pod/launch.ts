@@ -6,11 +6,11 @@ import { unreachable } from '../../cluster/assert.ts';
 import { cpuMilli, memoryBytes } from '../../cluster/api/quantity.ts';
 import { limits } from '../../cluster/limits.ts';
 import type { ContainerFact, ContainerSpec } from '../../cluster/ports.ts';
-import type { Container } from '../../cluster/api/types.ts';
+import type { Container, EphemeralContainer } from '../../cluster/api/types.ts';
 import type { RuntimeResult } from '../services.ts';
 import { pullDelayMs, retryDelayMs } from './backoff.ts';
-import { containersOf, currentSandbox, newest, notesOf, setNotes } from './context.ts';
-import type { Launch, Trouble } from './context.ts';
+import { containersOf, currentSandbox, newest, newestIn, notesOf, setNotes } from './context.ts';
+import type { Launch, PodContext, Trouble } from './context.ts';
 import { containerEnv } from './env.ts';
 import type { Environment } from './env.ts';
 import { cannotRun, containerGone, recordContainer } from './facts.ts';
@@ -124,17 +124,34 @@ function create(work: Work, container: Container, launch: Launch): void {
     pod: context.pod, podIP: sandbox.fact.ip, hostIP: world.node.hostIP, nodeName: world.node.name,
     lookup: world.lookup,
   });
-  if (!result.ok) {
-    const trouble = { reason: 'CreateContainerConfigError', message: result.message };
-    // Looked at again whenever anything changes; said once.
-    if (notesOf(context, name).trouble?.message === result.message) return;
-    setNotes(context, name, { trouble });
-    say(work, 'Warning', 'Failed', words.failed(result.message), name);
-    return;
-  }
-  const spec = containerSpec(work, container, launch, sandbox.fact.id, result.environment);
+  if (!result.ok) return misconfigured(work, name, result.message);
+  const processesOf = processesFor(context, container, sandbox.fact.id);
+  if (processesOf === null) return misconfigured(work, name, words.noTarget(targetOf(container)));
+  const shared = processesOf === '' ? {} : { processesOf };
+  const spec = {
+    ...containerSpec(work, container, launch, sandbox.fact.id, result.environment), ...shared,
+  };
   if (!callRuntime(work, `launch:${name}`, { call: 'create-container', container: spec })) return;
   setNotes(context, name, { trouble: null, launch: { ...launch, sandbox: sandbox.fact.id } });
+}
+
+/** Looked at again whenever anything changes; said once. */
+function misconfigured(work: Work, name: string, message: string): void {
+  if (notesOf(work.context, name).trouble?.message === message) return;
+  setNotes(work.context, name, { trouble: { reason: 'CreateContainerConfigError', message } });
+  say(work, 'Warning', 'Failed', words.failed(message), name);
+}
+
+/** Of an ephemeral container, whose processes it is to look at; empty: its own alone. */
+const targetOf = ({ targetContainerName = '' }: EphemeralContainer): string => targetContainerName;
+
+/** What it shares its processes with; empty: with nobody; null: with a container that does not run. */
+function processesFor(context: PodContext, container: Container, sandbox: string): string | null {
+  if (context.pod.spec.shareProcessNamespace === true) return sandbox;
+  const target = targetOf(container);
+  if (target === '') return '';
+  const last = newestIn(context, sandbox, target);
+  return last?.fact.state === 'running' ? last.fact.id : null;
 }
 
 function containerSpec(
@@ -142,12 +159,15 @@ function containerSpec(
 ): ContainerSpec {
   const { metadata } = pod;
   const { name, image, resources, terminationMessagePath, terminationMessagePolicy } = container;
+  const { add = [], drop = [] } = container.securityContext?.capabilities ?? {};
   return {
     pod: { namespace: metadata.namespace ?? '', name: metadata.name, uid: metadata.uid },
     sandbox, name, attempt: launch.attempt, image, ...environment, workingDir: container.workingDir ?? '',
     cpuRequestMilli: cpuMilli(resources?.requests), cpuLimitMilli: cpuMilli(resources?.limits),
     memoryLimitBytes: memoryBytes(resources?.limits),
     stdin: container.stdin === true, tty: container.tty === true,
+    ...(container.stdinOnce === true ? { stdinOnce: true } : {}),
+    ...(add.length + drop.length === 0 ? {} : { capabilities: { add, drop } }),
     ...(terminationMessagePath === undefined ? {} : { terminationMessagePath }),
     ...(terminationMessagePolicy === 'FallbackToLogsOnError' ? { terminationMessagePolicy } : {}),
   };

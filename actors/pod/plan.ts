@@ -8,7 +8,9 @@
 import type { Container } from '../../cluster/api/types.ts';
 import { limits } from '../../cluster/limits.ts';
 import { crashDelayMs } from './backoff.ts';
-import { currentSandbox, initContainersOf, newest, newestIn, notesOf } from './context.ts';
+import {
+  currentSandbox, ephemeralContainersOf, initContainersOf, isEphemeral, newest, newestIn, notesOf,
+} from './context.ts';
 import type { KnownContainer, Lifecycle, PodContext } from './context.ts';
 import { graceMs } from './facts.ts';
 
@@ -110,6 +112,7 @@ function initFailed(context: PodContext, sandbox: string | null): boolean {
 export function mayRestart({ pod }: PodContext, { fact, cause }: KnownContainer): boolean {
   const failed = fact.exitCode !== 0 || cause !== null;
   const isInit = initContainersOf(pod).some(({ name }) => name === fact.name);
+  if (isEphemeral(pod, fact.name)) return false;
   switch (pod.spec.restartPolicy ?? 'Always') {
     case 'Always': return isInit ? failed : true;
     case 'OnFailure': return failed;
@@ -133,11 +136,16 @@ function planContainers(context: PodContext, sandbox: string, nowMs: number): Pl
     phase, intents: found.intents, initialized,
     wakeAtMs: found.wakes.length === 0 ? null : Math.min(...found.wakes),
   });
-  const running = context.containers.some(({ fact }) => fact.state === 'running');
+  const running = context.containers.filter(({ fact }) => fact.state === 'running');
+  const others = running.filter(({ fact }) => isEphemeral(context.pod, fact.name));
   const waitFor = nextInit(context, sandbox);
-  if (!running && hasFinished(context, sandbox)) {
+  // Who only looks on does not keep a pod from being over.
+  if (others.length === running.length && hasFinished(context, sandbox)) {
+    const killAtMs = nowMs + graceMs(context.pod);
+    for (const known of others) found.intents.push({ do: 'stop', known, killAtMs, why: '' });
     return { ...finish('completed', waitFor === null), wakeAtMs: null };
   }
+  for (const added of ephemeralContainersOf(context.pod)) lookAtEphemeral(context, added, nowMs, found);
   if (waitFor !== null) {
     look(context, waitFor, newestIn(context, sandbox, waitFor.name), nowMs, found);
     return finish('initializing', false);
@@ -181,6 +189,14 @@ function look(
   const atMs = restartAtMs(context, last);
   if (atMs <= nowMs) launch('');
   else found.wakes.push(atMs);
+}
+
+/** Started once, and never again; also while init containers are still at work. */
+function lookAtEphemeral(context: PodContext, container: Container, nowMs: number, found: Findings): void {
+  const last = newest(context, container.name), { launch, nextAttempt } = notesOf(context, container.name);
+  const wasMade = last !== null || nextAttempt > 0;
+  if (launch === null && wasMade && last?.fact.state !== 'created') return;
+  look(context, container, last, nowMs, found);
 }
 
 function oldSandboxes(context: PodContext, current: string): Intent[] {

@@ -8,7 +8,9 @@ import type {
 import { rfc3339 } from '../../cluster/api/time.ts';
 import { conditionOf, withCondition } from '../controllers/pod-state.ts';
 import { crashDelayMs } from './backoff.ts';
-import { currentSandbox, initContainersOf, newest, notesOf } from './context.ts';
+import {
+  currentSandbox, ephemeralContainersOf, initContainersOf, isEphemeral, newest, notesOf,
+} from './context.ts';
 import type { KnownContainer, PodContext, Time } from './context.ts';
 import { mayRestart } from './plan.ts';
 import { words } from './words.ts';
@@ -29,6 +31,7 @@ export function podStatus(context: PodContext, stored: Pod, place: StatusPlace):
   const rejected = context.verdict !== null && context.containers.length === 0;
   const init = rejected ? [] : initContainersOf(context.pod).map(of);
   const regular = rejected ? [] : context.pod.spec.containers.map(of);
+  const ephemeral = rejected ? [] : ephemeralContainersOf(context.pod).map(of);
   const phase = phaseOf(context, init, regular);
   const sandbox = currentSandbox(context);
   const podIP = sandbox?.fact.running === true ? sandbox.fact.ip : before.podIP ?? '';
@@ -43,6 +46,7 @@ export function podStatus(context: PodContext, stored: Pod, place: StatusPlace):
     startTime: before.startTime ?? rfc3339(context.startedWallMs),
     ...(init.length === 0 ? {} : { initContainerStatuses: init }),
     ...(regular.length === 0 ? {} : { containerStatuses: regular }),
+    ...(ephemeral.length === 0 ? {} : { ephemeralContainerStatuses: ephemeral }),
   };
 }
 
@@ -54,20 +58,30 @@ function containerStatus(
   const { name } = container;
   const last = newest(context, name);
   const isInit = initContainersOf(context.pod).includes(container);
-  const stored = (isInit ? before.initContainerStatuses : before.containerStatuses)
+  const isAdded = isEphemeral(context.pod, name);
+  const stored = (isInit ? before.initContainerStatuses
+    : isAdded ? before.ephemeralContainerStatuses : before.containerStatuses)
     ?.find((status) => status.name === name);
   const notes = notesOf(context, name);
-  const state = stateOf(context, container, last, place);
+  const isForgotten = isAdded && last === null && notes.nextAttempt > 0;
+  const state = isForgotten ? forgotten(stored?.state) : stateOf(context, container, last, place);
   const lastState = lastStateOf(context, last, state, place) ?? stored?.lastState ?? {};
   const running = state.running !== undefined;
-  // An init container is ready once it has done its work.
-  const ready = isInit ? state.terminated?.exitCode === 0 : running;
+  // An init container is ready once it has done its work; an ephemeral one is not for that.
+  const ready = isInit ? state.terminated?.exitCode === 0 : running && !isAdded;
   return {
     name, image: container.image, imageID: last?.fact.imageId || (stored?.imageID ?? ''),
     ...(last === null ? {} : { containerID: containerId(last, place) }),
-    ready, started: isInit ? running : ready,
+    ready, ...isAdded ? {} : { started: isInit ? running : ready },
     restartCount: last?.fact.attempt ?? Math.max(0, notes.nextAttempt - 1), state, lastState,
   };
+}
+
+/** Of a container that ran, is never started again, and of which the runtime knows nothing any more. */
+function forgotten(state: ContainerState = {}): ContainerState {
+  if (state.terminated !== undefined) return state;
+  const message = 'The container could not be located when the pod was terminated';
+  return { terminated: { exitCode: 137, reason: 'ContainerStatusUnknown', message } };
 }
 
 const containerId = ({ fact }: KnownContainer, { scheme }: StatusPlace): string => `${scheme}://${fact.id}`;
@@ -78,7 +92,8 @@ function stateOf(
   const { trouble } = notesOf(context, container.name);
   const isOver = context.phase !== 'starting' && !goesOn(context);
   const init = initContainersOf(context.pod);
-  const early = !context.initialized && !init.includes(container) && init.length > 0;
+  const isAdded = isEphemeral(context.pod, container.name);
+  const early = !context.initialized && !init.includes(container) && init.length > 0 && !isAdded;
   if (last?.fact.state === 'running') return { running: { startedAt: rfc3339(last.fact.startedAtMs) } };
   // In a new sandbox the init containers come first again.
   if (early && context.phase === 'initializing') return { waiting: { reason: 'PodInitializing' } };

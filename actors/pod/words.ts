@@ -1,8 +1,8 @@
 // The messages of a pod's events and statuses, in Kubernetes' own words, so that people and tools that know
 // Kubernetes read them at once. Source: Kubernetes, pkg/kubelet/events and pkg/kubelet/images.
 
+import { goDuration } from '../../cluster/api/time.ts';
 import type { Pod } from '../../cluster/api/types.ts';
-import { goDuration } from './backoff.ts';
 
 const podText = ({ metadata: { name, namespace = '', uid } }: Pod): string => `${name}_${namespace}(${uid})`;
 
@@ -20,6 +20,7 @@ export const words = {
   started: (name: string) => `Started container ${name}`,
   stopping: (name: string) => `Stopping container ${name}`,
   failed: (reason: string) => `Error: ${reason}`,
+  noTarget: (name: string) => `unable to find target container ${name}`,
   sandboxFailed: (message: string) => `Failed to create pod sandbox: ${message}`,
   crashBackOff: (name: string, pod: Pod) =>
     `Back-off restarting failed container ${name} in pod ${podText(pod)}`,

@@ -2,7 +2,7 @@
 // What always holds: at most one call per key is under way.
 
 import type { RuntimeCall } from '../../cluster/ports.ts';
-import { initContainersOf } from './context.ts';
+import { initContainersOf, isEphemeral } from './context.ts';
 import type { Effect, Op, PodContext, World } from './context.ts';
 
 /** What a transition works on: a copy of the context, and the effects so far. */
@@ -40,7 +40,9 @@ export function splitOp(key: string): readonly [string, string] {
 export function say(
   work: Work, level: 'Normal' | 'Warning', reason: string, message: string, container: string | null = null,
 ): void {
-  const isInit = initContainersOf(work.context.pod).some(({ name }) => name === container);
-  const field = container === null ? null : `spec.${isInit ? 'initContainers' : 'containers'}{${container}}`;
+  const { pod } = work.context, isInit = initContainersOf(pod).some(({ name }) => name === container);
+  const isAdded = isEphemeral(pod, container ?? '');
+  const list = isInit ? 'initContainers' : isAdded ? 'ephemeralContainers' : 'containers';
+  const field = container === null ? null : `spec.${list}{${container}}`;
   work.effects.push({ type: 'event', level, reason, message, field });
 }

@@ -120,7 +120,7 @@ function subresourcesOf(resource: Resource): readonly Announced[] {
   const { group, version, kind } = resource;
   return [...resource.subresources].sort().map((name): Announced => {
     switch (name) {
-      case 'status': case 'approval':
+      case 'status': case 'approval': case 'ephemeralcontainers':
         return { name, group, version, kind, verbs: ['get', 'patch', 'update'] };
       case 'scale':
         return { name, ...scaleKind, verbs: ['get', 'patch', 'update'] };

@@ -158,7 +158,7 @@ function toResource(writing: Writing): Answer {
     case '':
       if (target.resource.measured === true) return measuredObjects(writing);
       return target.name === '' ? toCollection(writing, target) : toObject(writing);
-    case 'status': case 'approval':
+    case 'status': case 'approval': case 'ephemeralcontainers':
       return isRead(request) || replaces ? toObject(writing) : methodNotAllowed();
     case 'scale': return isRead(request) || replaces ? scale(writing) : methodNotAllowed();
     case 'binding': return creates ? bind(writing) : methodNotAllowed();

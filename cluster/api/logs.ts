@@ -69,10 +69,11 @@ function amountOf(query: Query, name: string, nowWallMs: number): Amount | Probl
 
 /** The container that is meant: the one that was named, or the only one. */
 export function containerOf(pod: Pod, wanted: string): string | Problem {
-  const { containers, initContainers = [] } = pod.spec, { name, annotations } = pod.metadata;
+  const { containers, initContainers = [], ephemeralContainers = [] } = pod.spec;
+  const { name, annotations } = pod.metadata, added = ephemeralContainers.map((each) => each.name);
   const names = containers.map((each) => each.name), inits = initContainers.map((each) => each.name);
   if (wanted !== '') {
-    return [...names, ...inits].includes(wanted) ? wanted
+    return [...names, ...inits, ...added].includes(wanted) ? wanted
       : badRequest(`container ${wanted} is not valid for pod ${name}`);
   }
   const [only] = names, chosen = annotations?.['kubectl.kubernetes.io/default-container'];
@@ -85,8 +86,11 @@ export function containerOf(pod: Pod, wanted: string): string | Problem {
 
 /** Why there is no log of the container (yet); null where it ran or runs. */
 function containerProblem(pod: Pod, container: string, previous: boolean): Problem | null {
-  const { name } = pod.metadata, { containerStatuses = [], initContainerStatuses = [] } = pod.status ?? {};
-  const status = [...containerStatuses, ...initContainerStatuses].find((each) => each.name === container);
+  const { name } = pod.metadata;
+  const { containerStatuses = [], initContainerStatuses = [] } = pod.status ?? {};
+  const added = pod.status?.ephemeralContainerStatuses ?? [];
+  const status = [...containerStatuses, ...initContainerStatuses, ...added]
+    .find((each) => each.name === container);
   const ranBefore = status?.lastState?.terminated !== undefined;
   if (previous) {
     return ranBefore ? null

@@ -83,7 +83,7 @@ export interface Storage {
 
 export type Subresource =
   'status' | 'scale' | 'log' | 'binding' | 'finalize' | 'approval' | 'token' | 'exec' | 'attach'
-    | 'portforward';
+    | 'portforward' | 'ephemeralcontainers';
 
 export interface Resource {
   /** Empty for the core group. */
@@ -122,6 +122,8 @@ export interface Resource {
   readonly prepareStatus: (object: KubeObject, old: KubeObject, by?: Asker) => KubeObject;
   /** For `PUT …/approval`. */
   readonly prepareApproval?: Resource['prepareStatus'];
+  /** For `PUT …/ephemeralcontainers`: a part of the spec, so that the generation is raised. */
+  readonly prepareEphemeralContainers?: Resource['prepareStatus'];
   /**
    * Field errors of a create (`old` null) or an update; empty means valid. Metadata is validated by the
    * caller. `subresource`: the one that is written; empty or missing for the object itself.

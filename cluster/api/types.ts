@@ -99,12 +99,20 @@ export interface Container {
   readonly resources?: { readonly requests?: ResourceList; readonly limits?: ResourceList };
   readonly imagePullPolicy?: 'Always' | 'IfNotPresent' | 'Never';
   readonly terminationMessagePath?: string; readonly terminationMessagePolicy?: string;
-  readonly stdin?: boolean; readonly tty?: boolean;
+  readonly stdin?: boolean; readonly stdinOnce?: boolean; readonly tty?: boolean;
+  readonly securityContext?: {
+    readonly capabilities?: { readonly add?: readonly string[]; readonly drop?: readonly string[] };
+  };
 }
+
+/** Added to a pod that runs, to look into it; its resources, ports and probes can't be set. */
+export interface EphemeralContainer extends Container { readonly targetContainerName?: string }
 
 export interface PodSpec {
   readonly containers: readonly Container[];
   readonly initContainers?: readonly Container[];
+  readonly ephemeralContainers?: readonly EphemeralContainer[];
+  readonly shareProcessNamespace?: boolean;
   readonly restartPolicy?: 'Always' | 'OnFailure' | 'Never';
   readonly terminationGracePeriodSeconds?: number;
   readonly nodeName?: string;
@@ -140,6 +148,7 @@ export interface PodStatus {
   readonly startTime?: string; readonly qosClass?: 'Guaranteed' | 'Burstable' | 'BestEffort';
   readonly initContainerStatuses?: readonly ContainerStatus[];
   readonly containerStatuses?: readonly ContainerStatus[];
+  readonly ephemeralContainerStatuses?: readonly ContainerStatus[];
 }
 
 export interface PodTemplateSpec {

@@ -180,13 +180,14 @@ export function replaceObject(
   const filled = resource.defaults({ ...value, metadata } as unknown as KubeObject);
   const { route, request, state, context } = writing;
   const by = { user: request.user, nowWallMs: context.nowWallMs };
-  const prepareBelow = subresource === 'approval' ? resource.prepareApproval : resource.prepareStatus;
+  const prepareBelow = prepareOf(resource, subresource);
   const below = subresource !== '' && prepareBelow !== undefined, { dryRun } = asked;
   const prepared = below ? prepareBelow(filled, old, by) : resource.prepareUpdate(filled, old);
   const owned = ownedBy(prepared, ownersAfter(writing, old, filled, owning));
   const admitted = mutate(admission(writing, { operation: 'UPDATE', object: owned, old, dryRun }));
   if (isProblem(admitted)) return admitted;
-  const counted = below ? admitted.object : withGeneration(admitted.object, old, resource);
+  const counted = below && subresource !== 'ephemeralcontainers' ? admitted.object
+    : withGeneration(admitted.object, old, resource);
   const object = keepingTimes(counted, old);
   const tooBig = owning.by === 'apply' ? sizeProblem(object) : null;
   if (tooBig !== null) return tooBig;
@@ -210,6 +211,14 @@ function quotaProblem({ state, route }: Writing, old: KubeObject, object: KubeOb
   const key = objectKey(resourceName, namespace, name);
   const over = quotaRefusal(state, key, storedForm(resource, old), storedForm(resource, object));
   return over === null ? null : fromRefusal(over, resource, name);
+}
+
+function prepareOf(resource: Resource, subresource: string): Resource['prepareStatus'] | undefined {
+  switch (subresource) {
+    case 'approval': return resource.prepareApproval;
+    case 'ephemeralcontainers': return resource.prepareEphemeralContainers;
+    default: return resource.prepareStatus;
+  }
 }
 
 const causesOf = (

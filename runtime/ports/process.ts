@@ -212,6 +212,10 @@ function createEngine(options: ProcessRuntimeOptions, deliver: (event: Container
     if (spec.tty || spec.stdin) {
       throw refused('the embedded runtime gives no terminal: stdin and tty need Docker');
     }
+    const { add = [], drop = [] } = spec.capabilities ?? {};
+    if (add.length + drop.length > 0) {
+      throw refused('the embedded runtime runs programs as they are: capabilities need Docker');
+    }
     if (commandLine(spec, builtins).length === 0) {
       throw refused(`image "${spec.image}" has no program of its own: the container needs a command`);
     }

@@ -111,9 +111,29 @@ function commands(on: On, runtime: Runtime, name: string): void {
       const absent = await kubectl(peer, websockets, ['exec', name, '--', 'no-such-program']);
       assert.is.not(absent.code, 0);
       assert.match(absent.stderr + absent.stdout, /executable file not found in \$PATH/);
-      const debug = await run('debug', name, '--image', 'x', '--target', 'main', '--profile', 'general');
-      assert.match(debug, /ephemeral containers are disabled .*does not serve pods\/ephemeralcontainers/);
     }
+  });
+
+  if (runtime === 'docker') on('debug: into a pod that runs, and of a copy of it', async (cluster) => {
+    const peer = cluster.peer(1), look = ['debug', name, '--image', busybox, '--profile', 'general'];
+    for (const websockets of protocols) {
+      const container = `look-${websockets}`, script = 'cat /proc/1/cmdline; echo; exit 3\n';
+      const ran = await kubectl(peer, websockets,
+        [...look, '-i', '--target', 'main', '-c', container, '--', 'sh'], script);
+      assert.is(ran.code, 0, ran.stderr);
+      // The processes of the target are seen, not the container's own.
+      assert.match(ran.stdout, /\/bin\/sh.*tick/);
+      const log = await kubectl(peer, websockets, ['logs', name, '-c', container]);
+      assert.match(log.stdout, /tick/);
+    }
+    const copied = await kubectl(peer, 'true', [...look, '--copy-to', 'copied', '--', 'sleep', '600']);
+    assert.is(copied.code, 0, copied.stderr);
+    await until('the copy runs', async () =>
+      (await peer.api.json<Pod>('GET', `${paths.pods}/copied`)).status?.containerStatuses
+        ?.every(({ ready }) => ready) === true, 30_000);
+    const entered = ['exec', 'copied', '-c', 'main', '--', 'cat', '/proc/1/cmdline'];
+    const seen = await kubectl(peer, 'true', entered);
+    assert.match(seen.stdout, /pause/, 'the containers of a copy share their processes');
   });
 
   on('cp: a file there and back', async (cluster) => {

@@ -219,7 +219,8 @@ function tellChange(change: Change, tell: (line: string) => void): void {
 
 /** `web Running ready 1/1 main=running(2)`. */
 export function podLine({ metadata, status = {} }: Pod): string {
-  const all = [...(status.initContainerStatuses ?? []), ...(status.containerStatuses ?? [])];
+  const { initContainerStatuses = [], containerStatuses = [], ephemeralContainerStatuses = [] } = status;
+  const all = [...initContainerStatuses, ...containerStatuses, ...ephemeralContainerStatuses];
   const parts = all.map(({ name, state = {}, restartCount }) => {
     const word = state.running !== undefined ? 'running' : state.waiting !== undefined ? state.waiting.reason
       : `${state.terminated?.reason}:${state.terminated?.exitCode}`;

@@ -36,7 +36,7 @@ export function validateContainers(errors: Errors, spec: Loose<PodSpec>, path: s
   }
 }
 
-function validateContainer(
+export function validateContainer(
   errors: Errors, container: LooseContainer, path: string, names: Set<string>, hostNetwork: boolean,
 ): void {
   const { name = '', image = '' } = container;

@@ -4,19 +4,22 @@
 import type { Resource } from '../resource.ts';
 import type { KubeObject, Pod, PodSpec, StatusCause } from '../types.ts';
 import { ageColumn, nameColumn, orNone, text, wide } from './columns.ts';
+import { validateEphemeralContainers } from './ephemeral.ts';
 import { kind, statusOf, statusStrategy, withStatus } from './kind.ts';
 import { containersReady, podState, readinessGates, restarts } from './podprint.ts';
 import { admittedPodSpec, defaultPodOnly, defaultPodSpec, qosClass } from './podspec.ts';
 import { validatePodUpdate } from './podupdate.ts';
 import { validatePodSpec } from './podvalidate.ts';
 import { refusedInPod } from './unsupported.ts';
+import { forbidden } from './validate.ts';
 import type { Errors, Loose } from './validate.ts';
 
 const loose = (object: KubeObject): Loose<Pod> => object as Loose<Pod>;
 
 export const pod: Resource = kind({
   group: '', version: 'v1', resource: 'pods', singular: 'pod', kind: 'Pod', shortNames: ['po'],
-  categories: ['all'], subresources: ['status', 'log', 'binding', 'exec', 'attach', 'portforward'],
+  categories: ['all'], subresources: ['status', 'log', 'binding', 'exec', 'attach', 'portforward',
+    'ephemeralcontainers'],
   hasGeneration: true,
   columns: [
     nameColumn,
@@ -55,6 +58,10 @@ export const pod: Resource = kind({
     const qos = status?.qosClass ?? kept;
     return withStatus(old, qos === undefined ? status : { ...status, qosClass: qos });
   },
+  prepareEphemeralContainers: (object, old) => {
+    const { ephemeralContainers } = loose(object).spec ?? {};
+    return { ...old, spec: { ...loose(old).spec, ephemeralContainers } } as Pod;
+  },
   validate,
   graceSeconds: (object) => {
     const { spec, status } = loose(object);
@@ -82,12 +89,21 @@ function ranked(object: KubeObject, old: KubeObject): KubeObject {
 
 interface Rank { readonly priority?: number; readonly preemptionPolicy?: string }
 
-function validate(object: KubeObject, old: KubeObject | null): readonly StatusCause[] {
+function validate(
+  object: KubeObject, old: KubeObject | null, subresource = '',
+): readonly StatusCause[] {
   const errors: Errors = [];
   const spec: Loose<PodSpec> = loose(object).spec ?? {};
   // As Kubernetes does: an update is judged by what it changes.
-  if (old !== null) validatePodUpdate(errors, spec, loose(old).spec ?? {});
-  else validatePodSpec(errors, spec, 'spec', refusedInPod);
+  if (subresource === 'ephemeralcontainers') {
+    validateEphemeralContainers(errors, spec, 'spec', loose(old ?? object).spec ?? {});
+  } else if (old !== null) validatePodUpdate(errors, spec, loose(old).spec ?? {});
+  else {
+    validatePodSpec(errors, spec, 'spec', refusedInPod);
+    if ((spec.ephemeralContainers ?? []).length > 0) {
+      forbidden(errors, 'spec.ephemeralContainers', 'cannot be set on create');
+    }
+  }
   return errors;
 }
 

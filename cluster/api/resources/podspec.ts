@@ -21,11 +21,13 @@ export function defaultPodSpec(spec: LooseSpec): LooseSpec {
   const account = spec.serviceAccountName || serviceAccount;
   const names = account ? { serviceAccountName: account, serviceAccount: account } : {};
   const initContainers = spec.initContainers?.map(defaultContainer);
+  const ephemeralContainers = spec.ephemeralContainers?.map(defaultContainer);
   return {
     ...spec,
     ...names,
     ...(spec.containers === undefined ? {} : { containers: spec.containers.map(defaultContainer) }),
     ...(initContainers === undefined ? {} : { initContainers }),
+    ...(ephemeralContainers === undefined ? {} : { ephemeralContainers }),
     restartPolicy: spec.restartPolicy || 'Always',
     terminationGracePeriodSeconds: spec.terminationGracePeriodSeconds ?? 30,
     dnsPolicy: spec.dnsPolicy || 'ClusterFirst',

@@ -83,6 +83,9 @@ export function validateTemplate(errors: Errors, template: Loose<PodTemplateSpec
   validateLabels(errors, `${path}.labels`, template.metadata?.labels);
   validateAnnotations(errors, `${path}.annotations`, template.metadata?.annotations);
   validatePodSpec(errors, template.spec ?? {}, `${path}.spec`);
+  if ((template.spec?.ephemeralContainers ?? []).length > 0) {
+    forbidden(errors, `${path}.spec.ephemeralContainers`, 'ephemeral containers not allowed in pod template');
+  }
 }
 
 /** The template of pods that are to run for ever. `owner`: the kind that Kubernetes names in the message. */

@@ -234,7 +234,8 @@ async function attach(docker: Dockerode, opening: Opening, target: AttachTarget)
     input(given) {
       if (given.type === 'data') give(opening.flow, takes ? stream : null, given.data, opening.deliver);
       else if (given.type === 'eof') {
-        if (takes) stream.end();
+        // Of a container whose input goes on, the engine would end the output, too.
+        if (takes && info.Config.StdinOnce === true) stream.end();
       } else if (info.Config.Tty) {
         container.resize({ w: given.columns, h: given.rows }).catch(() => undefined);
       }
