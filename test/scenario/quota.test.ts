@@ -51,8 +51,8 @@ function run(seed: number): void {
   assert.is(quotaOf(scene)?.status?.used?.['pods'], String(podsMax));
   assert.ok(answers.filter((status) => status === 201).length <= free);
   assert.is(list(stateOf(scene), resources.secrets, 'default').length, secretsMax);
-  assert.ok([...messages].some((text) => /exceeded quota: q, requested: secrets=1, used: secrets=5/.test(text)),
-    [...messages].join('; '));
+  const refused = 'exceeded quota: q, requested: secrets=1, used: secrets=5, limited: secrets=5';
+  assert.ok([...messages].some((text) => text.includes(refused)), [...messages].join('; '));
 }
 
 /** A Secret through this peer; nobody waits for the answer. */
