@@ -121,7 +121,8 @@ export function createSpread(core: Core, consensus: Consensus, hooks: SpreadHook
     gossip({
       type: 'self', ...isNews ? { to: leader } : {},
       beat: {
-        applied: index(core.state.revision), freeCpuMilli: cpuMilli, freeMemoryBytes: memoryBytes,
+        applied: index(Math.min(core.state.revision, consensus.durable())),
+        freeCpuMilli: cpuMilli, freeMemoryBytes: memoryBytes,
         pressure: Math.min(1000, Math.floor(late)), ready, reason, addresses,
       },
     });

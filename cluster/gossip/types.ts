@@ -9,6 +9,7 @@ export interface Beat {
   readonly peer: PeerId;
   readonly incarnation: number;
   readonly sequence: number;
+  /** Applied, and on the peer's own stable storage: votes are given for it. */
   readonly applied: Index;
   /** Free resources as the peer itself sees them: millicores and bytes. */
   readonly freeCpuMilli: number;
