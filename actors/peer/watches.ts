@@ -2,10 +2,12 @@
 //
 // What always holds: a watch gets each change after its start revision once, in order, or it ends with 410 so
 // that its client lists again; what one event brings goes out as one chunk per watch, and is encoded once for
-// all watches that ask for the same in the same form.
+// all watches that ask for the same in the same form; a watch of a custom kind ends when that is defined anew,
+// and its client goes on with another one.
 
 import type { ObjectKey, RequestId, Revision } from '../../cluster/ids.ts';
 import { limits } from '../../cluster/limits.ts';
+import { outdatedBy } from '../../cluster/api/custom/outdated.ts';
 import type { WatchRequest } from '../../cluster/api/request.ts';
 import { changesSince } from '../../cluster/state/watch.ts';
 import type { Change } from '../../cluster/state/types.ts';
@@ -80,6 +82,10 @@ export function createWatches(core: Core, ended: (id: RequestId) => void): Watch
         if (unsent.size === 0) core.defer(flush);
         unsent.add(group);
         group.outgoing += text;
+      }
+      const outdated = outdatedBy(change);
+      for (const group of outdated === null ? [] : [...byResource.get(outdated) ?? []]) {
+        for (const id of [...group.members]) finish(id);
       }
     }
   }
