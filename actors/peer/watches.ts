@@ -2,8 +2,8 @@
 //
 // What always holds: a watch gets each change after its start revision once, in order, or it ends with 410 so
 // that its client lists again; what one event brings goes out as one chunk per watch, and is encoded once for
-// all watches that ask for the same in the same form; a watch of a custom kind ends when that is defined anew,
-// and its client goes on with another one.
+// all watches that ask for the same in the same form; a watch of a custom kind ends when that is defined
+// anew, and its client goes on with another one.
 
 import type { ObjectKey, RequestId, Revision } from '../../cluster/ids.ts';
 import { limits } from '../../cluster/limits.ts';
