@@ -98,6 +98,8 @@ export function createClients(deliver: (event: ClientsEvent) => void): Clients {
 
   /** Whoever tries token after token has to connect anew for each few. */
   function failed(exchange: Exchange): void {
+    // A policy or another API may say the same to somebody who is known.
+    if ((users.get(exchange.socket) ?? null) !== null) return;
     const { socket } = exchange, count = (failures.get(socket) ?? 0) + 1;
     failures.set(socket, count);
     if (count >= limits.tokenFailuresPerConnectionMax) exchange.lastOne();
