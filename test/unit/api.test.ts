@@ -174,7 +174,8 @@ function show({ status, headers, body }: ApiResponse, fields: string | undefined
 function headline(object: Shown): string {
   const { kind = 'no kind', metadata = {} } = object;
   if (kind === 'Status') {
-    return object.status === 'Success' ? 'Success' : `${object.reason ?? 'no reason'}: ${object.message}`;
+    const more = metadata.continue === undefined ? '' : ` continue=${metadata.continue}`;
+    return object.status === 'Success' ? 'Success' : `${object.reason ?? 'no reason'}: ${object.message}${more}`;
   }
   const namespace = metadata.namespace === undefined ? '' : `${metadata.namespace}/`;
   const name = metadata.name === undefined ? '' : ` ${namespace}${metadata.name}`;
