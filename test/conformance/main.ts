@@ -71,14 +71,14 @@ async function runAll(options: Options, before: Results): Promise<void> {
     .filter(({ name }) => held.has(keyOf(name)));
   const holds = [...held.keys()].filter((key) => known.has(key)).sort();
   console.log(`${held.size} tests in the suite, ${holds.length} of them in v1.36; ${asked.length} are run`);
-  const seen = await runAgainstCluster(asked, held, options);
   const mode = options.killLeader ? 'leaderKilled' : 'follower';
-  const results: Results = {
+  // Saved after each test: who ends it early keeps what was seen.
+  const save = (found: ReadonlyMap<string, Seen>): void => writeFileSync(resultsFile, `${JSON.stringify({
     ...before, suite: options.suiteName, holds,
-    [mode]: sorted({ ...before[mode], ...Object.fromEntries(seen) }),
-  };
-  writeFileSync(resultsFile, `${JSON.stringify(results, null, 1)}\n`);
-  drawPage(results);
+    [mode]: sorted({ ...before[mode], ...Object.fromEntries(found) }),
+  } satisfies Results, null, 1)}\n`);
+  const seen = await runAgainstCluster(asked, held, options, save);
+  drawPage(readResults());
   const passed = [...seen.values()].filter(({ verdict }) => verdict === 'passed').length;
   console.log(`${passed} of ${asked.length} passed`);
   process.exitCode = passed === asked.length ? 0 : 1;
@@ -86,9 +86,12 @@ async function runAll(options: Options, before: Results): Promise<void> {
 
 async function runAgainstCluster(
   asked: readonly ConformanceTest[], held: ReadonlyMap<string, string>, options: Options,
+  save: (seen: ReadonlyMap<string, Seen>) => void,
 ): Promise<Map<string, Seen>> {
   const seen = new Map<string, Seen>();
-  const origin = { commit: commit(), date: new Date().toISOString().slice(0, 10) };
+  const origin = {
+    commit: commit(), date: new Date().toISOString().slice(0, 10), kubectl: kubectlVersion(options.kubectl),
+  };
   const cluster = await startCluster({ peers: options.peers, runtime: options.runtime, oneApiPort: true });
   let killed = false, stopped = false, killing: Promise<void> = Promise.resolve();
   try {
@@ -102,6 +105,7 @@ async function runAgainstCluster(
       verdict(name, verdict, why) {
         console.log(`${verdict.padEnd(7)} ${name}${why === '' ? '' : `\n        ${why}`}`);
         seen.set(keyOf(name), { verdict, ...origin, ...why === '' ? {} : { why } });
+        save(seen);
         if (!options.killLeader || killed || seen.size < asked.length / 2) return;
         killed = true;
         killing = killLeader(cluster, follower);
@@ -167,6 +171,11 @@ function commit(): string {
   const git = (...args: string[]): string => execFileSync('git', args, { encoding: 'utf8' }).trim();
   return `${git('rev-parse', '--short=8', 'HEAD')}${git('status', '--porcelain', '--', 'cluster', 'actors',
     'runtime') === '' ? '' : '+'}`;
+}
+
+function kubectlVersion(program: string): string {
+  const said = execFileSync(program, ['version', '--client', '-o', 'json'], { encoding: 'utf8' });
+  return (JSON.parse(said) as { clientVersion: { gitVersion: string } }).clientVersion.gitVersion;
 }
 
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, endSuites);

@@ -12,7 +12,10 @@ import type { Verdict } from './suite.ts';
 export type Mode = 'follower' | 'leaderKilled';
 
 export interface Seen {
-  readonly verdict: Verdict; readonly commit: string; readonly date: string; readonly why?: string;
+  readonly verdict: Verdict; readonly commit: string; readonly date: string;
+  /** Which kubectl the suite was given. */
+  readonly kubectl: string;
+  readonly why?: string;
 }
 
 export interface Results {
@@ -79,8 +82,8 @@ function opening({ suite, follower, leaderKilled }: Results): string[] {
 /** On which days, at which commits. */
 function runsOf(of: Results['follower']): string {
   const byRun = new Map<string, number>();
-  for (const { commit, date } of Object.values(of)) {
-    const run = `${date} at ${commit}`;
+  for (const { commit, date, kubectl } of Object.values(of)) {
+    const run = `${date} at ${commit} with kubectl ${kubectl}`;
     byRun.set(run, (byRun.get(run) ?? 0) + 1);
   }
   if (byRun.size === 0) return 'none yet';

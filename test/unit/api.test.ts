@@ -175,7 +175,8 @@ function headline(object: Shown): string {
   const { kind = 'no kind', metadata = {} } = object;
   if (kind === 'Status') {
     const more = metadata.continue === undefined ? '' : ` continue=${metadata.continue}`;
-    return object.status === 'Success' ? 'Success' : `${object.reason ?? 'no reason'}: ${object.message}${more}`;
+    if (object.status === 'Success') return 'Success';
+    return `${object.reason ?? 'no reason'}: ${object.message}${more}`;
   }
   const namespace = metadata.namespace === undefined ? '' : `${metadata.namespace}/`;
   const name = metadata.name === undefined ? '' : ` ${namespace}${metadata.name}`;

@@ -50,10 +50,10 @@ test('the page counts what was seen, and shows why a test did not pass', () => {
   const results: Results = {
     suite: 'S', holds: ['A', 'B'],
     follower: {
-      A: { verdict: 'passed', commit: 'c1', date: '2026-01-02' },
-      B: { verdict: 'failed', commit: 'c1', date: '2026-01-02', why: 'a|b' },
+      A: { verdict: 'passed', commit: 'c1', date: '2026-01-02', kubectl: 'v1' },
+      B: { verdict: 'failed', commit: 'c1', date: '2026-01-02', kubectl: 'v1', why: 'a|b' },
     },
-    leaderKilled: { A: { verdict: 'hung', commit: 'c2', date: '2026-01-03' } },
+    leaderKilled: { A: { verdict: 'hung', commit: 'c2', date: '2026-01-03', kubectl: 'v1' } },
   };
   const own = new Map([['B', ['test/unit/b.test.ts']]]);
   const page = conformancePage([of('A'), of('B'), of('constructor')], results, own).split('\n');
@@ -62,7 +62,7 @@ test('the page counts what was seen, and shows why a test did not pass', () => {
   shown('| A | 1.20.0 | passed | **hung** | – |');
   shown('| B | 1.20.0 | **failed**: a\\|b | – | `unit/b.test.ts` |');
   shown('| constructor | 1.20.0 | – | – | – |');
-  shown('Runs at a follower: 2 on 2026-01-02 at c1.');
+  shown('Runs at a follower: 2 on 2026-01-02 at c1 with kubectl v1.');
 });
 
 test.run();

@@ -1,12 +1,13 @@
-// Discovery as clients go through it: from the groups to their versions to a resource in each, as a client that
-// knows nothing but the root does.
+// Discovery as clients go through it: from the groups to their versions to a resource in each, as a client
+// that knows nothing but the root does.
 
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { createApiWorld } from './api-world.ts';
 
 interface Group {
-  readonly name: string; readonly preferredVersion: { readonly groupVersion: string; readonly version: string };
+  readonly name: string;
+  readonly preferredVersion: { readonly groupVersion: string; readonly version: string };
   readonly versions: readonly { readonly groupVersion: string; readonly version: string }[];
 }
 
@@ -53,7 +54,8 @@ for (const [name, version, resource] of expected) {
       kind: string; groupVersion: string; resources: readonly { name: string; verbs: readonly string[] }[];
     }>(`/apis/${groupVersion}`);
     assert.is(list.groupVersion, groupVersion);
-    assert.ok((resources.find((each) => each.name === resource)?.verbs.length ?? 0) > 0, `${resource} is served`);
+    const served = resources.find((each) => each.name === resource);
+    assert.ok((served?.verbs.length ?? 0) > 0, `${resource} is served`);
   });
 }
 
