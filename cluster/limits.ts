@@ -464,7 +464,9 @@ export const limits = {
   /** Endpoints that one call may try, calls of one peer under way, and those that wait: more fail. */
   calloutAddressesMax: 3, calloutsInFlightMax: 256, calloutsWaitingMax: 4_096,
   /** Times that a request is evaluated anew with more answers, and how long it may wait, as in Kubernetes. */
-  calloutRoundsMax: 64, calloutRequestMsMax: 60_000, webhookTimeoutMs: 10_000,
+  calloutRoundsMax: 64, calloutRequestMsMax: 60_000, webhookTimeoutMs: 10_000, conversionTimeoutMs: 30_000,
+  /** Characters of a conversion's objects in one review; times it is tried; changes that wait for one. */
+  conversionReviewCharsMax: 1024 * 1024, conversionRoundsMax: 8, convertedChangesMax: 10_000,
   /** An answer (an object and its patch in base64 twice over), and what is told of a server's failure. */
   calloutAnswerBytesMax: 6 * 1024 * 1024, calloutMessageCharsMax: 2_048,
   /** Connections that are kept open to one server, for the next call, and for how long. */

@@ -7,6 +7,7 @@
 
 import type { RequestId } from '../../cluster/ids.ts';
 import { limits } from '../../cluster/limits.ts';
+import { remembered } from '../../cluster/api/callout/call.ts';
 import type { Callout, CalloutAnswer } from '../../cluster/api/callout/call.ts';
 import type { ApiContext } from '../../cluster/api/request.ts';
 import type { OutboundEvent, OutboundFailure, OutboundResult } from '../../cluster/ports.ts';
@@ -178,24 +179,4 @@ export function newThinking(id: RequestId, draw: () => ApiContext): Thinking {
       drawn = remembered(draw());
     },
   };
-}
-
-/** A context whose draws are the same each time it is asked for. */
-function remembered(context: ApiContext): { again(): ApiContext } {
-  const uids: string[] = [], suffixes: string[] = [];
-  return {
-    again() {
-      let uid = 0, suffix = 0;
-      return {
-        ...context,
-        uid: () => uids[uid++] ?? pushed(uids, context.uid()),
-        suffix: () => suffixes[suffix++] ?? pushed(suffixes, context.suffix()),
-      };
-    },
-  };
-}
-
-function pushed(list: string[], value: string): string {
-  list.push(value);
-  return value;
 }

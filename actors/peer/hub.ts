@@ -415,8 +415,10 @@ function joinClients(hub: Hub): void {
     send: (to, message) => send(hub, to, message), measure: (done) => hub.workers.measure(done),
     lives: (peer) => hub.knownIds.has(peer) && hub.spread.liveness(peer).status !== 'dead',
   });
-  hub.watches = createWatches(core, (id) => hub.serving.ended(id));
   hub.callouts = createCallouts(core);
+  hub.watches = createWatches(core, {
+    ended: (id) => hub.serving.ended(id), callouts: hub.callouts, think: (id) => hub.serving.think(id),
+  });
   hub.serving = createServing(core, {
     callouts: hub.callouts,
     commands: hub.commands, reads: hub.reads, watches: hub.watches, streams: hub.streams,

@@ -40,6 +40,8 @@ export interface Serving {
   event(event: ClientsEvent): void;
   /** A stream was ended by this peer: nothing more comes of its request. */
   ended(id: RequestId): void;
+  /** What is known and drawn for something that this request still has to be told. */
+  think(id: RequestId): Thinking;
 }
 
 export interface ServingParts {
@@ -130,7 +132,7 @@ export function createServing(core: Core, parts: ServingParts): Serving {
     if (!parts.own(asked, (response) => respond(incoming.id, response))) evaluate(incoming, 'fresh');
   }
 
-  function evaluate(incoming: ApiRequest, read: ReadResult, thinking = think(incoming)): void {
+  function evaluate(incoming: ApiRequest, read: ReadResult, thinking = think(incoming.id)): void {
     if (!live.has(incoming.id)) return;
     // A write is judged by the newest state or not at all.
     const writes = incoming.method !== 'GET' && incoming.method !== 'HEAD' && !opensStreams(incoming);
@@ -174,7 +176,7 @@ export function createServing(core: Core, parts: ServingParts): Serving {
     }
   }
 
-  const think = ({ id }: ApiRequest): Thinking => newThinking(id, context);
+  const think = (id: RequestId): Thinking => newThinking(id, context);
 
   function propose(incoming: ApiRequest, ops: readonly Op[], pending: PendingCommand, one: Thinking): void {
     parts.commands.submit(ops, null, (outcome) => {
@@ -267,7 +269,7 @@ export function createServing(core: Core, parts: ServingParts): Serving {
         default: return unreachable(event);
       }
     },
-    ended: gone,
+    ended: gone, think,
   };
 }
 

@@ -11,6 +11,9 @@ import { outdatedBy } from '../../cluster/api/custom/outdated.ts';
 import type { WatchRequest } from '../../cluster/api/request.ts';
 import { changesSince } from '../../cluster/state/watch.ts';
 import type { Change } from '../../cluster/state/types.ts';
+import type { Callouts, Thinking } from './callouts.ts';
+import { createConverted } from './converted.ts';
+import type { Converted } from './converted.ts';
 import type { Core } from './core.ts';
 
 /** Watches that all get the same: what they are sent is encoded once. */
@@ -18,6 +21,8 @@ interface Group {
   readonly watch: WatchRequest;
   readonly members: Set<RequestId>;
   outgoing: string;
+  /** Where its lines depend on what others answer; such a group has one member. */
+  converted: Converted | null;
 }
 
 interface Open { readonly id: RequestId; readonly watch: WatchRequest; readonly group: Group }
@@ -32,7 +37,14 @@ export interface Watches {
   count(): number;
 }
 
-export function createWatches(core: Core, ended: (id: RequestId) => void): Watches {
+export interface WatchHooks {
+  /** This peer has ended it. */
+  ended(id: RequestId): void;
+  readonly callouts: Callouts;
+  readonly think: (id: RequestId) => Thinking;
+}
+
+export function createWatches(core: Core, { ended, callouts, think }: WatchHooks): Watches {
   const open = new Map<RequestId, Open>();
   /** By resource (`core/pods/`), so that a change is shown to those only that may want it. */
   const byResource = new Map<string, Set<Group>>();
@@ -47,15 +59,33 @@ export function createWatches(core: Core, ended: (id: RequestId) => void): Watch
       end(id);
       return true;
     }
-    const nowWallMs = core.ports.clock.wallMs();
-    const first = missed.map((change) => watch.encode(change, nowWallMs)).join('');
+    const { later } = watch, nowWallMs = core.ports.clock.wallMs();
+    const first = later !== undefined ? '' : missed.map((change) => watch.encode(change, nowWallMs)).join('');
     if (open.size === 0) core.arm('watches/bookmark', limits.bookmarkIntervalMs, bookmarks);
     const group = groupOf(watch);
     open.set(id, { id, watch, group });
     group.members.add(id);
     core.arm(`watch/${id}`, watch.timeoutMs, () => finish(id));
     if (first !== '') core.ports.clients.chunk(id, first);
+    if (later === undefined) return true;
+    group.converted = createConverted(id, later, {
+      callouts, think: () => think(id), told: (lines) => tell(group, lines),
+      over: (line) => finish(id, line),
+    });
+    for (const change of missed) pass(group, group.converted, change);
     return true;
+  }
+
+  function tell(group: Group, text: string): void {
+    if (text === '') return;
+    if (unsent.size === 0) core.defer(flush);
+    unsent.add(group);
+    group.outgoing += text;
+  }
+
+  function pass({ members, watch }: Group, converted: Converted, change: Change): void {
+    if (converted.push(change)) return;
+    for (const id of [...members]) finish(id, expiredLine(watch.from));
   }
 
   /** That of the watches like this one; what they have not been sent yet is not for it. */
@@ -68,7 +98,7 @@ export function createWatches(core: Core, ended: (id: RequestId) => void): Watch
       send(group);
       return group;
     }
-    const made: Group = { watch, members: new Set(), outgoing: '' };
+    const made: Group = { watch, members: new Set(), outgoing: '', converted: null };
     groups.add(made);
     return made;
   }
@@ -77,11 +107,8 @@ export function createWatches(core: Core, ended: (id: RequestId) => void): Watch
     for (const change of changes) {
       for (const group of byResource.get(resourcePrefix(change.key)) ?? []) {
         if (!change.key.startsWith(group.watch.prefix)) continue;
-        const text = group.watch.encode(change, core.ports.clock.wallMs());
-        if (text === '') continue;
-        if (unsent.size === 0) core.defer(flush);
-        unsent.add(group);
-        group.outgoing += text;
+        if (group.converted !== null) pass(group, group.converted, change);
+        else tell(group, group.watch.encode(change, core.ports.clock.wallMs()));
       }
       const outdated = outdatedBy(change);
       for (const group of outdated === null ? [] : [...byResource.get(outdated) ?? []]) {
@@ -103,7 +130,8 @@ export function createWatches(core: Core, ended: (id: RequestId) => void): Watch
 
   function bookmarks(): void {
     flush();
-    for (const { id, watch } of open.values()) {
+    for (const { id, watch, group } of open.values()) {
+      if (group.converted?.idle() === false) continue;
       const line = watch.bookmark(core.state.revision);
       if (line !== '') core.ports.clients.chunk(id, line);
     }
@@ -118,6 +146,7 @@ export function createWatches(core: Core, ended: (id: RequestId) => void): Watch
     core.disarm(`watch/${id}`);
     group.members.delete(id);
     if (group.members.size > 0) return;
+    group.converted?.close();
     groups?.delete(group);
     unsent.delete(group);
     if (groups?.size === 0) byResource.delete(resource);

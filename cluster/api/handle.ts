@@ -4,6 +4,7 @@
 // whatever a client sends, it gets a well-formed answer.
 
 import { revision as asRevision } from '../ids.ts';
+import { limits } from '../limits.ts';
 import type { State } from '../state/state.ts';
 import { permitted } from './access/access.ts';
 import { openidPage } from './access/oidc.ts';
@@ -12,8 +13,10 @@ import { requestToken } from './access/tokenrequest.ts';
 import { reviewToken } from './access/tokenreview.ts';
 import { applyObject, isApply } from './apply/request.ts';
 import { parseBody } from './body.ts';
-import { isWanted } from './callout/call.ts';
+import { isWanted, remembered } from './callout/call.ts';
 import { createObject } from './create.ts';
+import { conversionsOf, goOn } from './custom/conversion.ts';
+import type { Conversions } from './custom/conversion.ts';
 import { withDeprecation } from './deprecation.ts';
 import { discoveryPage } from './discovery.ts';
 import { podLogs } from './logs.ts';
@@ -24,7 +27,9 @@ import type { Query } from './query.ts';
 import { getObject, listObjects, pinnedRevision } from './read.ts';
 import { deleteCollection, deleteObject } from './remove.ts';
 import { registryOf } from './registry.ts';
-import type { ApiContext, ApiRequest, ApiResponse, ApiResult, Freshness } from './request.ts';
+import type {
+  ApiContext, ApiRequest, ApiResponse, ApiResult, Freshness, Slices, WatchRequest,
+} from './request.ts';
 import { route } from './route.ts';
 import type { ResourceRoute } from './route.ts';
 import { isProblem, methodNotAllowed, noSuchPath, problem, problemResponse } from './status.ts';
@@ -91,6 +96,7 @@ function refusalInForm({ headers, query }: ApiRequest, response: ApiResponse): A
   return isProblem(form) ? response : inForm(response, form);
 }
 
+type Watching = Extract<ApiResult, { type: 'watch' }>;
 type Answer = ApiResult | ApiResponse | Problem;
 
 const isRead = ({ method }: ApiRequest): boolean => method === 'GET' || method === 'HEAD';
@@ -121,8 +127,61 @@ function answer(
       : reviewOf({ kind, namespace, user, state }, body);
     return isProblem(review) ? review : respond(201, JSON.stringify(review), form);
   }
-  const writing: Writing = { request, route: found, query, form, state, context, audit };
-  return verbAllowed(writing) ? withDeprecation(toResource(writing), found.resource) : refusedVerb(writing);
+  return converting({ request, route: found, query, form, state, context, audit });
+}
+
+/** Gone through until all conversions are known that it needs; of most kinds that is once. */
+function converting(writing: Writing): Answer {
+  const { state, context, audit, route: { resource } } = writing;
+  const conversions = conversionsOf(resource, state);
+  if (conversions === null) return atResource(writing);
+  const draws = remembered(context), target = { ...writing.route, resource: conversions.resource(resource) };
+  for (let round = 0; round < limits.conversionRoundsMax; round++) {
+    const again = draws.again(), noted = new Map<string, string>();
+    const result = whole(atResource({ ...writing, route: target, context: again, audit: noted }));
+    const wanted = conversions.missing(context.answers, again.uid);
+    if (wanted === null) {
+      for (const [name, text] of noted) audit.set(name, text);
+      return 'type' in result && result.type === 'watch' ? convertingLater(result, conversions) : result;
+    }
+    if (wanted !== goOn) return wanted;
+  }
+  return problem(500, '', 'the object has no end of conversions');
+}
+
+/** Nothing is left to be made later, from objects that are not converted by then. */
+function whole(result: Answer): Answer {
+  if (isProblem(result)) return result;
+  const answered = (response: ApiResponse): ApiResponse =>
+    response.rest === undefined ? response : { ...response, rest: slices([...response.rest]) };
+  if (!('type' in result)) return answered(result);
+  if (result.type === 'response') return { ...result, response: answered(result.response) };
+  if (result.type !== 'watch' || result.watch.initial === null) return result;
+  return { ...result, watch: { ...result.watch, initial: slices([...result.watch.initial]) } };
+}
+
+function* slices(made: readonly string[]): Slices { yield* made; }
+
+/** What changes is converted as it comes, one change after the other. */
+function convertingLater(result: Watching, conversions: Conversions): ApiResult {
+  const { watch } = result;
+  conversions.forget();
+  const later: WatchRequest['later'] = (change, context) => {
+    for (let round = 0; round < limits.conversionRoundsMax; round++) {
+      const lines = watch.encode(change, context.nowWallMs);
+      const wanted = conversions.missing(context.answers, context.uid);
+      if (wanted === goOn) continue;
+      conversions.forget();
+      return wanted ?? lines;
+    }
+    return problem(500, '', 'the object has no end of conversions');
+  };
+  return { ...result, watch: { ...watch, later } };
+}
+
+function atResource(writing: Writing): Answer {
+  const { resource } = writing.route;
+  return verbAllowed(writing) ? withDeprecation(toResource(writing), resource) : refusedVerb(writing);
 }
 
 /** A custom kind that goes takes nothing new. */

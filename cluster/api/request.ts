@@ -8,6 +8,7 @@ import type { NodeName, ObjectKey, RequestId, Revision } from '../ids.ts';
 import type { Change, Op, Outcome } from '../state/types.ts';
 import type { UsageFound, UsageWanted } from '../usage.ts';
 import type { Answers, Callout } from './callout/call.ts';
+import type { Problem } from './status.ts';
 
 export interface UserInfo {
   readonly name: string;
@@ -141,6 +142,11 @@ export interface WatchRequest {
   /** Watches that are the same in both give the same lines: of a kind, and of what is asked of it. */
   readonly of: object;
   readonly same: string;
+  /**
+   * Instead of `encode`, where lines depend on what others answer: the lines, or a problem. A `Wanted` one is
+   * asked again once its calls are answered; any other ends the watch.
+   */
+  readonly later?: (change: Change, context: ApiContext) => string | Problem;
   /** A bookmark line for this revision, or '' when the client did not ask for bookmarks. */
   readonly bookmark: (revision: Revision) => string;
   readonly timeoutMs: number;

@@ -1,6 +1,7 @@
 // What a kind is, as one value: schema, defaults, validation, columns, strategy, names. `handle.ts` and its
 // siblings are driven by these tables alone; a kind is added by adding one to `resources/index.ts`.
 
+import type { Conversion } from './custom/conversion.ts';
 import type { ParsedBody } from './body.ts';
 import type { Conformed } from './decode.ts';
 import type { UserInfo } from './request.ts';
@@ -79,6 +80,8 @@ export interface Storage {
   readonly from: (stored: KubeObject) => KubeObject;
   /** Also what was stored in this form may look different today: custom kinds get new defaults. */
   readonly everyView?: boolean;
+  /** A view counts for one request: what a webhook says is not kept. */
+  readonly unkept?: boolean;
 }
 
 export type Subresource =
@@ -151,6 +154,10 @@ export interface Resource {
   };
   /** Metadata name rule: DNS subdomain (default), DNS label, or path segment. */
   readonly nameRule?: 'subdomain' | 'label' | 'label-1035' | 'path-segment';
+  /** Where a webhook converts between the versions of a custom kind; see `custom/conversion.ts`. */
+  readonly conversion?: Conversion;
+  /** Another version of the kind, for the same request, where this is one for a single request. */
+  readonly scoped?: (other: Resource) => Resource;
   /** Where another group-version of the same objects is the one that is stored; see `storage.ts`. */
   readonly storage?: Storage;
   /** True where metadata.generation is kept (kinds with a spec and a controller). */

@@ -3,7 +3,8 @@
 // (autoscaling/v1, v2), and custom kinds of several versions.
 //
 // What always holds: a view has name, uid and revision of what is stored, so that preconditions mean the same
-// in both; viewing a view changes nothing; the same stored object gives the same view.
+// in both; viewing a view changes nothing; the same stored object gives the same view, but where a webhook
+// has a say.
 // Source: Kubernetes, "API versioning" and "Storage versions".
 
 import { apiVersionOf } from './output.ts';
@@ -17,6 +18,7 @@ export function viewOf(resource: Resource, object: KubeObject): KubeObject {
   const { storage } = resource;
   if (storage === undefined) return object;
   if (storage.everyView !== true && object.apiVersion === apiVersionOf(resource)) return object;
+  if (storage.unkept === true) return storage.from(object);
   let known = views.get(resource);
   if (known === undefined) views.set(resource, known = new WeakMap());
   let view = known.get(object);

@@ -4,6 +4,8 @@
 //     answers /mutate            what it says, in YAML; with a `patch`, as JSON, it becomes the base64 of one
 //     answers /slow fail=timeout it is not heard
 //     answers /odd status=500    an answer of this status, with the input as its body
+//     converts /convert          as that of the conformance test: `hostPort` of v1, `host` and `port` of v2;
+//                                with `fail=TEXT` it says so, with `drop=FIELD` of the metadata it lacks
 
 import { parse } from 'yaml';
 import type { Callout } from '../../cluster/api/callout/call.ts';
@@ -28,6 +30,26 @@ interface Review {
   };
 }
 
+interface Custom {
+  readonly apiVersion: string; readonly metadata: { readonly name: string };
+  readonly hostPort?: string; readonly host?: string; readonly port?: string;
+}
+
+interface ConversionReview {
+  readonly kind: string; readonly apiVersion: string;
+  readonly request: { readonly uid: string; readonly desiredAPIVersion: string;
+    readonly objects: readonly Custom[] };
+}
+
+function toFirst({ host, port, ...rest }: Custom): Custom {
+  return host === undefined ? rest : { ...rest, hostPort: `${host}:${port}` };
+}
+
+function toSecond({ hostPort, ...rest }: Custom): Custom {
+  const [host = '', port = ''] = (hostPort ?? '').split(':');
+  return hostPort === undefined ? rest : { ...rest, host, port };
+}
+
 export function createAnswering(): Answering {
   const paths = new Map<string, TranscriptCommand>();
   let lines: string[] = [];
@@ -45,6 +67,25 @@ export function createAnswering(): Answering {
       + `${has}${shown}${dryRun ? ' dry run' : ''}`);
   }
 
+  function converting({ request: { path, authority, body } }: Callout): OutboundResult {
+    const { kind, apiVersion, request: { uid, desiredAPIVersion, objects } } =
+      JSON.parse(String(body)) as ConversionReview;
+    lines.push(`→ ${authority}${path} ${objects.map(({ metadata, apiVersion: from }) =>
+      `${metadata.name} ${from.slice(from.indexOf('/') + 1)}`).join(', ')} to ${desiredAPIVersion}`);
+    const { options = {} } = paths.get(path.replace(/\?.*/, '')) ?? {}, { fail, drop } = options;
+    const convertedObjects = objects.map((each) => {
+      const made = structuredClone(desiredAPIVersion.endsWith('/v1') ? toFirst(each) : toSecond(each));
+      if (drop !== undefined) delete (made.metadata as Record<string, unknown>)[drop];
+      return { ...made, apiVersion: desiredAPIVersion };
+    });
+    const result = fail === undefined ? { status: 'Success' }
+      : { status: 'Failure', message: fail.replaceAll('_', ' ') };
+    return {
+      ok: true, status: 200, headers: {}, body: new TextEncoder().encode(JSON.stringify(
+        { kind, apiVersion, response: { uid, result, convertedObjects } })),
+    };
+  }
+
   return {
     set(command) {
       paths.set(command.words[0] ?? '', command);
@@ -52,6 +93,7 @@ export function createAnswering(): Answering {
     },
     outbound(call) {
       const [address = { host: '', port: 0 }] = call.addresses, { path, body } = call.request;
+      if (path.includes('convert')) return converting(call);
       const review = JSON.parse(String(body)) as Review, command = paths.get(path.replace(/\?.*/, ''));
       const failed = (reason: OutboundFailure['reason'], detail = ''): OutboundResult =>
         ({ ok: false, failure: { reason, address, detail } });

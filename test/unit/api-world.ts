@@ -3,7 +3,9 @@
 
 import { newThinking } from '../../actors/peer/callouts.ts';
 import type { Thinking } from '../../actors/peer/callouts.ts';
+import { isWanted } from '../../cluster/api/callout/call.ts';
 import type { Callout } from '../../cluster/api/callout/call.ts';
+import type { Problem } from '../../cluster/api/status.ts';
 import { freshness, handle } from '../../cluster/api/handle.ts';
 import { wholeBody } from '../../cluster/api/request.ts';
 import type {
@@ -42,6 +44,7 @@ export type Answer =
 
 export interface ApiWorld {
   state(): State;
+  context(): ApiContext;
   nowWallMs: number;
   /** The reason why this peer is not ready; empty: it is. */
   notReady: string;
@@ -127,7 +130,8 @@ export function createApiWorld(): ApiWorld {
   const world: ApiWorld = {
     outbound: ({ addresses: [address = { host: '', port: 0 }] }) =>
       ({ ok: false, failure: { reason: 'refused', address, detail: '' } }),
-    state: () => state, nowWallMs: startWallMs, notReady: '', usage: new Map(), beforeNext: null, ask, write,
+    context, state: () => state,
+    nowWallMs: startWallMs, notReady: '', usage: new Map(), beforeNext: null, ask, write,
     restore() {
       const back = decodeState(encodeState(state));
       if ('refusal' in back) throw new Error(back.refusal);
@@ -135,6 +139,20 @@ export function createApiWorld(): ApiWorld {
     },
   };
   return world;
+}
+
+/** The lines of a watch, once all is answered that they depend on. */
+function told(world: ApiWorld, later: (context: ApiContext) => string | Problem): string {
+  const thinking = newThinking(requestId('watch'), () => world.context());
+  for (let round = 0; round < roundsMax; round++) {
+    const lines = later(thinking.context());
+    if (typeof lines === 'string') return lines;
+    if (!isWanted(lines)) return `${JSON.stringify({ type: 'ERROR', object: lines.problem })}\n`;
+    for (const call of lines.calls) {
+      thinking.answers.set(call.key, { uid: call.uid, result: world.outbound(call) });
+    }
+  }
+  throw new Error('a watch calls others without end');
 }
 
 /** Somebody else labels the object meanwhile. `key`: `core/configmaps/default/a`. */
@@ -154,5 +172,7 @@ export function sent(world: ApiWorld, open: OpenWatch): string {
   const changes = changesSince(world.state(), revision(open.seen), open.watch.prefix);
   open.seen = world.state().revision;
   if (changes === 'expired') return 'expired\n';
-  return changes.map((change) => open.watch.encode(change, world.nowWallMs)).join('');
+  const { encode, later } = open.watch;
+  return changes.map((change) => later === undefined ? encode(change, world.nowWallMs)
+    : told(world, (context) => later(change, context))).join('');
 }

@@ -69,14 +69,17 @@ function session(): (command: TranscriptCommand) => string {
       case 'race': world.beforeNext = () => disturb(world, words[0] ?? ''); return 'ready';
       case 'restart': world.restore(); return `@${world.state().revision}`;
       case 'wait': world.nowWallMs += Number(options['ms']); return new Date(world.nowWallMs).toISOString();
-      case 'answers': return others.set(command);
+      case 'answers': case 'converts': return others.set(command);
       case 'settle': return `${settle(world, controllers[words[0] ?? ''])} changes`;
       case 'usage': {
         world.usage = new Map(Object.entries(parse(command.input) as Record<string, NodeUsage>));
         return `of ${[...world.usage.keys()].join(', ')}`;
       }
       case 'unready': world.notReady = words.join(' '); return world.notReady === '' ? 'ready' : 'not ready';
-      case 'watched': return [...open].map(([id, one]) => events(id, sent(world, one))).join('') || 'nothing';
+      case 'watched': {
+        const text = [...open].map(([id, one]) => events(id, sent(world, one))).join('');
+        return `${others.asked()}${text}` || 'nothing';
+      }
       default: {
         const answer = request(world, command, token, open), text = `${others.asked()}${answer}`;
         token = /continue=(\S+)/.exec(text)?.[1] ?? token;

@@ -2,6 +2,7 @@
 
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { createCallouts, newThinking } from '../../actors/peer/callouts.ts';
 import type { Core } from '../../actors/peer/core.ts';
 import { createWatches } from '../../actors/peer/watches.ts';
 import { requestId } from '../../cluster/ids.ts';
@@ -37,7 +38,10 @@ function createWorld() {
       },
     },
   } as unknown as Core;
-  const watches = createWatches(core, () => undefined);
+  const watches = createWatches(core, {
+    ended: () => undefined, callouts: createCallouts(core),
+    think: (id) => newThinking(id, () => world.context()),
+  });
   let told = world.state().revision;
   function ask(method: string, path: string, body?: unknown): void {
     const type = method === 'PATCH' ? 'application/merge-patch+json' : 'application/json';

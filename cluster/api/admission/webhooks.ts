@@ -107,7 +107,7 @@ function equivalentOf(write: Admission, rules: readonly ResourceRule[]): Resourc
     && each.resource === resource.resource && each.version !== resource.version);
   for (const rule of rules) {
     const found = others.find(({ version }) => ruleFits(write, rule, version));
-    if (found !== undefined) return found;
+    if (found !== undefined) return resource.scoped?.(found) ?? found;
   }
   return null;
 }

@@ -8,6 +8,7 @@
 // run for one request.
 
 import type { OutboundRequest, OutboundResult } from '../../ports.ts';
+import type { ApiContext } from '../request.ts';
 import { Problem } from '../status.ts';
 
 /** A call that the API wants an answer to. */
@@ -47,4 +48,24 @@ export const isWanted = (value: unknown): value is Wanted => value instanceof Wa
 /** The answer to the call; or the call itself, where it is not known. */
 export function answerOf(answers: Answers | undefined, call: Callout): CalloutAnswer | Wanted {
   return answers?.(call.key) ?? new Wanted([call]);
+}
+
+/** A context whose draws are the same each time it is asked for. */
+export function remembered(context: ApiContext): { again(): ApiContext } {
+  const uids: string[] = [], suffixes: string[] = [];
+  return {
+    again() {
+      let uid = 0, suffix = 0;
+      return {
+        ...context,
+        uid: () => uids[uid++] ?? pushed(uids, context.uid()),
+        suffix: () => suffixes[suffix++] ?? pushed(suffixes, context.suffix()),
+      };
+    },
+  };
+}
+
+function pushed(list: string[], value: string): string {
+  list.push(value);
+  return value;
 }

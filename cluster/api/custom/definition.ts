@@ -5,7 +5,8 @@
 // What always holds: a definition in the state has passed `validate.ts`, so its schemas are structural; one
 // in the hands of the validation may be any JSON of the types that the tables of the kinds give its fields.
 
-import type { Json, JsonObject } from '../body.ts';
+import type { Json } from '../body.ts';
+import type { ClientConfig } from '../callout/target.ts';
 import type { Condition, KubeObject } from '../types.ts';
 
 /** JSONSchemaProps. */
@@ -93,7 +94,7 @@ export interface CustomResourceDefinition extends KubeObject {
     readonly preserveUnknownFields?: boolean;
     readonly conversion?: {
       readonly strategy?: string;
-      readonly webhook?: { readonly clientConfig?: JsonObject;
+      readonly webhook?: { readonly clientConfig?: ClientConfig;
         readonly conversionReviewVersions?: readonly string[] };
     };
   };

@@ -125,7 +125,7 @@ function defaulted(object: CustomResourceDefinition): KubeObject {
   const spec = {
     ...given, group: given.group ?? '', scope: given.scope ?? '', versions,
     names: { ...names, plural, singular, kind, listKind },
-    conversion: given.conversion ?? { strategy: 'None' },
+    conversion: defaultConversion(given.conversion),
   };
   return { ...definition, spec } as KubeObject;
 }
@@ -179,3 +179,13 @@ export function withCondition(
   return before === undefined ? [...conditions, next]
     : conditions.map((one) => one === before ? next : one);
 }
+
+function defaultConversion(given: Spec['conversion']): NonNullable<Spec['conversion']> {
+  const service = given?.webhook?.clientConfig?.service;
+  if (given === undefined) return { strategy: 'None' };
+  if (service === undefined || service.port !== undefined) return given;
+  const clientConfig = { ...given.webhook?.clientConfig, service: { ...service, port: 443 } };
+  return { ...given, webhook: { ...given.webhook, clientConfig } };
+}
+
+type Spec = CustomResourceDefinition['spec'];

@@ -18,6 +18,7 @@ import type { Errors } from '../resources/validate.ts';
 import { badRequest, isProblem } from '../status.ts';
 import type { Problem } from '../status.ts';
 import type { KubeObject, StatusCause } from '../types.ts';
+import type { Conversion } from './conversion.ts';
 import { columnsOf } from './columns.ts';
 import { isTrue, storageVersionOf } from './definition.ts';
 import type { CustomResourceDefinition, CustomVersion, JsonSchema } from './definition.ts';
@@ -65,6 +66,7 @@ function kindOf(
   const schema = version.schema?.openAPIV3Schema ?? openSchema;
   const hasStatus = version.subresources?.status !== undefined, scale = version.subresources?.scale;
   const apiVersion = `${group}/${version.name}`;
+  const conversion = webhookOf(definition, `${group}/${storage.name}`);
   const rules: Rules = { schema, hasStatus, scale };
   const fill = (object: KubeObject): KubeObject => filled(object, schema);
   let shape: Resource['schema'] | null = null;
@@ -83,6 +85,7 @@ function kindOf(
     validate: (object, old, subresource) => subresource === 'status' && old !== null
       ? statusCauses(object, old, rules) : causesOf(object, old, rules),
     ...scale === undefined ? {} : { scale: scaleOf(scale) },
+    ...conversion === null ? {} : { conversion },
     get storage() { return kept; },
     hasGeneration: true,
     custom: true, published: publishedAs(group, version, kind),
@@ -90,6 +93,13 @@ function kindOf(
   };
   const kept: Storage = storageOf(resource, `${group}/${storage.name}`, apiVersion, schema);
   return resource;
+}
+
+/** Null: the versions differ in name only. */
+function webhookOf({ spec }: CustomResourceDefinition, stored: string): Conversion | null {
+  const { strategy, webhook = {} } = spec.conversion ?? {};
+  const { clientConfig = {}, conversionReviewVersions: reviewVersions = [] } = webhook;
+  return strategy !== 'Webhook' ? null : { clientConfig, reviewVersions, stored };
 }
 
 function warningOf(

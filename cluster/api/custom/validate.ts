@@ -8,7 +8,8 @@
 
 import { sameContent } from '../../canonical.ts';
 import { nameError } from '../names.ts';
-import { forbidden, invalid, notSupported, oneOf, required } from '../resources/validate.ts';
+import { validateClient, validateReviewVersions } from '../resources/admissionvalidate.ts';
+import { forbidden, invalid, oneOf, required } from '../resources/validate.ts';
 import type { Errors } from '../resources/validate.ts';
 import type { KubeObject, StatusCause } from '../types.ts';
 import { isTrue } from './definition.ts';
@@ -249,10 +250,13 @@ function conversionErrors(errors: Errors, conversion: CustomResourceDefinition['
   const strategy = conversion?.strategy ?? '', path = 'spec.conversion';
   if (conversion === undefined) return;
   if (strategy === 'Webhook') {
-    // Nothing here calls out to convert an object; to say so is better than to serve what was not converted.
-    return notSupported(errors, `${path}.strategy`, strategy, ['None']);
+    const { clientConfig, conversionReviewVersions = [] } = conversion.webhook ?? {};
+    const client = `${path}.webhookClientConfig`;
+    if (clientConfig === undefined) required(errors, client, 'required when strategy is set to Webhook');
+    else validateClient(errors, clientConfig, client);
+    return validateReviewVersions(errors, conversionReviewVersions, `${path}.conversionReviewVersions`);
   }
-  oneOf(errors, `${path}.strategy`, strategy, ['None']);
+  oneOf(errors, `${path}.strategy`, strategy, ['None', 'Webhook']);
   if (conversion.webhook?.clientConfig !== undefined) {
     forbidden(errors, `${path}.webhookClientConfig`, 'should not be set when strategy is not set to Webhook');
   }

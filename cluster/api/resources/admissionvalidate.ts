@@ -60,7 +60,7 @@ function validateFullName(errors: Errors, name: string, path: string): void {
 
 const reviewVersions = ['v1', 'v1beta1'];
 
-function validateReviewVersions(errors: Errors, versions: readonly string[], path: string): void {
+export function validateReviewVersions(errors: Errors, versions: readonly string[], path: string): void {
   if (versions.length === 0) {
     return required(errors, path, `must specify one of ${reviewVersions.join(', ')}`);
   }
@@ -72,7 +72,7 @@ function validateReviewVersions(errors: Errors, versions: readonly string[], pat
     : invalid(errors, path, versions, `must include at least one of ${reviewVersions.join(', ')}`);
 }
 
-function validateClient(errors: Errors, value: unknown, path: string): void {
+export function validateClient(errors: Errors, value: unknown, path: string): void {
   const { url, service } = fieldsOf(value);
   if ((url === undefined) === (service === undefined)) {
     return required(errors, path, 'exactly one of url or service is required');
