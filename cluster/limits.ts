@@ -472,5 +472,5 @@ export const limits = {
   /** Connections that are kept open to one server, for the next call, and for how long. */
   calloutConnectionsKeptMax: 16, calloutConnectionKeptMs: 30_000,
   /** Usages of quotas kept for all objects alike; found out in one event (10 µs each); all counted anew. */
-  quotaUsagesKept: 4_096, quotaObjectsPerTurn: 1_000, quotaResyncMs: 300_000,
+  quotaUsagesKept: 4_096, quotaObjectsPerTurn: 500, quotaResyncMs: 300_000,
 } as const;
