@@ -87,6 +87,8 @@ export interface Hub {
   announced: boolean | null;
   /** Addresses by beat, newest. */
   readonly seen: Map<PeerId, string>;
+  /** When the last beat of a member was heard of; of members only. */
+  readonly beatsAtMs: Map<PeerId, number>;
   readonly departures: Departures;
   consensus: Consensus;
   spread: Spread;
@@ -111,7 +113,7 @@ export function createHub(core: Core, timers: Timers, recovery: DiskRecovery, ho
     core, hooks, view: { role: 'learner', term: 0 as Term, leader: null, ready: false }, asked: null,
     known: recovery.log.snapshot.members, guided: false,
     knownIds: new Set(recovery.log.snapshot.members.map(({ id }) => id)),
-    freshMs: null, settlesAt: null, announced: null, seen: new Map(),
+    freshMs: null, settlesAt: null, announced: null, seen: new Map(), beatsAtMs: new Map(),
     departures: createDepartures(core, () => membersChanged(hub, hub.known)),
   } as unknown as Hub;
   hub.consensus = joinConsensus(hub, recovery);
@@ -245,6 +247,7 @@ function joinSpread(hub: Hub): Spread {
     },
     heard: (peer) => hub.members.heard(peer),
     beat(peer, first) {
+      hub.beatsAtMs.set(peer, hub.core.now());
       hub.members.beat(first);
       hub.workers.liveness(peer);
     },
@@ -267,7 +270,10 @@ function membersChanged(hub: Hub, next: readonly LogMember[]): void {
   hub.departures.changed(hub.known, next);
   hub.known = next;
   hub.knownIds = ids;
-  for (const { id } of gone) hub.seen.delete(id);
+  for (const { id } of gone) {
+    hub.seen.delete(id);
+    hub.beatsAtMs.delete(id);
+  }
   announceMembers(hub);
   hub.spread.members(next);
   for (const { id } of gone) hub.workers.liveness(id);
@@ -430,6 +436,8 @@ function joinClients(hub: Hub): void {
       unreachable: () => unreachableNames(hub),
       fresh: (done) => whenFresh(hub, done), submit: (ops, done) => hub.commands.submit(ops, null, done),
     }),
+    // A peer's own is as new as its answer.
+    beatAtMs: (peer) => (peer === core.self ? core.now() : hub.beatsAtMs.get(peer) ?? null),
     readiness: () => hub.hooks.phase() === 'running' ? { ready: true, reason: '' }
       : { ready: false, reason: 'the state is not caught up with the cluster' },
     isolation: () => ({

@@ -5,8 +5,8 @@
 // nowhere, and is looked at again whenever the state has moved on; a write without a reachable quorum
 // is refused, a read without one is answered from local state and says so.
 
-import { index } from '../../cluster/ids.ts';
-import type { RequestId } from '../../cluster/ids.ts';
+import { index, peerId } from '../../cluster/ids.ts';
+import type { PeerId, RequestId } from '../../cluster/ids.ts';
 import { unreachable } from '../../cluster/assert.ts';
 import { limits } from '../../cluster/limits.ts';
 import { freshness, handle } from '../../cluster/api/handle.ts';
@@ -55,6 +55,8 @@ export interface ServingParts {
   /** Answers `/shoal/v1/…`, what Kubernetes has no path for; null: not such a path. */
   readonly own: (request: ApiRequest, respond: (response: ApiResponse) => void) => boolean;
   readonly readiness: () => { readonly ready: boolean; readonly reason: string };
+  /** When a member's last beat was heard of, on the monotonic clock. */
+  readonly beatAtMs: (peer: PeerId) => number | null;
   /** For the Warning of a stale answer and the 503 of a refused write. */
   readonly isolation: () => { readonly sinceMs: number | null; readonly unreachable: readonly string[] };
 }
@@ -240,11 +242,16 @@ export function createServing(core: Core, parts: ServingParts): Serving {
     auditing.completed(id, null);
   }
 
+  function beatOf(peer: string): number | null {
+    const atMs = parts.beatAtMs(peerId(peer));
+    return atMs === null ? null : core.ports.clock.wallMs() - (core.now() - atMs);
+  }
+
   function context(): ApiContext {
     const { ready, reason } = parts.readiness(), { descriptions } = core.config;
     return {
       ...descriptions === undefined ? {} : { descriptions },
-      nowWallMs: core.ports.clock.wallMs(),
+      nowWallMs: core.ports.clock.wallMs(), beatOf,
       uid: () => uuid(core.random),
       suffix: () => Array.from({ length: 5 },
         () => suffixAlphabet[core.random.below(suffixAlphabet.length)]).join(''),

@@ -10,6 +10,7 @@ import { get, list } from '../state/query.ts';
 import type { State } from '../state/state.ts';
 import { changesSince } from '../state/watch.ts';
 import { listResponse, placeOf } from './listing.ts';
+import { nodeLease, withNodeLeases } from './nodelease.ts';
 import { wholeNumber } from './query.ts';
 import type { Query } from './query.ts';
 import type { ApiResponse } from './request.ts';
@@ -28,7 +29,8 @@ export function getObject(writing: Writing): ApiResponse | Problem {
   const { route, state, query } = writing;
   const wanted = revisionOf(query, state);
   if (isProblem(wanted)) return wanted;
-  const object = get(state, objectKey(route.resourceName, route.namespace, route.name));
+  const stored = get(state, objectKey(route.resourceName, route.namespace, route.name));
+  const object = stored ?? nodeLease(writing);
   return object === null ? notFound(route.resource, route.name) : objectResponse(writing, object, 200);
 }
 
@@ -86,7 +88,8 @@ export function listObjects(writing: Writing): ApiResponse | Problem {
   if (isProblem(then)) return then;
   const at = page.at ?? state.revision, plain = filter === everything;
   return listResponse({
-    objects: list(state, route.resourceName, route.namespace), then, after: page.after, form,
+    objects: withNodeLeases(writing, list(state, route.resourceName, route.namespace)),
+    then, after: page.after, form,
     filter: plain ? null : filter, resource: route.resource, nowWallMs: context.nowWallMs,
     lasts: then.size === 0,
     size: limit === null || limit === 0 ? Infinity : Math.min(limit, limits.listLimitMax),

@@ -87,6 +87,8 @@ export interface ApiContext {
   readonly descriptions?: Descriptions;
   /** What others have answered so far; left out where nobody is called. */
   readonly answers?: Answers;
+  /** When a member's last beat was heard of here, by this peer's wall clock; null: not since it started. */
+  readonly beatOf?: (peer: string) => number | null;
   /** Facts of this peer for /version, /readyz and the Warning of a stale read. */
   readonly peer: { readonly ready: boolean; readonly notReadyReason: string; readonly serverAddress: string };
 }

@@ -1,11 +1,11 @@
-// kubectl top and kubectl debug, in processes: what is used, and what is added to a pod that runs.
+// kubectl top, debug and describe node, in processes: what is used, what is added to a pod that runs, Leases.
 //
 // Conformance tests of Kubernetes that this covers: "Ephemeral Containers will start an ephemeral container
 // in an existing pod".
 
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import type { Pod } from '../../cluster/api/types.ts';
+import type { Lease, Pod } from '../../cluster/api/types.ts';
 import { clusterTests, command, until } from './cluster.ts';
 import type { Output, TestPeer } from './cluster.ts';
 import { paths } from './workloads.ts';
@@ -54,6 +54,17 @@ on('top: of nodes, pods and containers, on any peer', async (cluster) => {
   assert.match(none.stderr, /No resources found in kube-public namespace/);
   const missing = await kubectl(first, 'top', 'pod', 'missing');
   assert.match(missing.stderr, /\(NotFound\): pods "missing" not found/);
+});
+
+on('a node has a Lease, renewed by beats and not by the log', async (cluster) => {
+  const peer = cluster.peer(1), path = '/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases';
+  const renewed = async (): Promise<number> =>
+    Date.parse((await peer.api.json<Lease>('GET', `${path}/peer-2`)).spec?.renewTime ?? '');
+  const before = await until('a beat was heard', async () => await renewed() || null, 10_000);
+  await until('the next one', async () => await renewed() > before, 20_000);
+  const described = await kubectl(peer, 'describe', 'node', 'peer-2');
+  assert.match(described.stdout, /HolderIdentity: +peer-2\n +AcquireTime: +<unset>\n +RenewTime: +\w+, \d+/);
+  assert.not.match(described.stderr, /Failed to get lease/);
 });
 
 on('debug: a container is added to a pod that runs, told of, and never started again', async (cluster) => {

@@ -76,7 +76,8 @@ export function createApiWorld(): ApiWorld {
 
   function context(): ApiContext {
     return {
-      nowWallMs: world.nowWallMs, uid: () => `uid-${(uids += 1)}`,
+      nowWallMs: world.nowWallMs, beatOf: (peer) => (peer === 'peer-1' ? world.nowWallMs - 1_500 : null),
+      uid: () => `uid-${(uids += 1)}`,
       suffix: () => `bcd${String((suffixes += 1)).padStart(2, '4')}`,
       peer: { ready: world.notReady === '', notReadyReason: world.notReady, serverAddress: '127.0.0.1:6443' },
     };
