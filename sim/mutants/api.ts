@@ -34,8 +34,8 @@ export const apiMutants: readonly Mutant[] = [
     name: 'event-dropped', area: 'api', oracle: 'watch-is-history',
     what: 'a watch with much to tell at once drops some of it',
     edits: [{
-      file: 'actors/peer/watches.ts', find: '        entry.outgoing += text;',
-      replace: '        if (entry.outgoing.length < 6_000) entry.outgoing += text;',
+      file: 'actors/peer/watches.ts', find: '    group.outgoing += text;',
+      replace: '    if (group.outgoing.length < 6_000) group.outgoing += text;',
     }],
     draw: { classes: ['partition', 'pause', 'clog', 'links'] },
   },
