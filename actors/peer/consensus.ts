@@ -16,13 +16,15 @@ import type {
 import type { PeerMessage } from '../../cluster/messages.ts';
 import type { DiskEvent } from '../../cluster/ports.ts';
 import { applyEntry } from '../../cluster/state/apply.ts';
-import { decodeState, encodeState } from '../../cluster/state/snapshot.ts';
+import { decodeState } from '../../cluster/state/snapshot.ts';
 import type { Applied } from '../../cluster/state/types.ts';
 import type { State } from '../../cluster/state/state.ts';
 import { decodeMembers, isRefusal } from '../../cluster/wire.ts';
 import type { Batch } from './commands.ts';
 import { createCompaction } from './compaction.ts';
 import type { Core } from './core.ts';
+import { createSnapshots } from './snapshots.ts';
+import type { Snapshot } from './snapshots.ts';
 
 export interface RoleView {
   readonly role: LogRole;
@@ -68,8 +70,8 @@ export interface Consensus {
   /** The entries that a member asked for by repair. */
   entriesFrom(first: Index, bytesMax: number): CommittedRange | 'compacted';
   termAt(index: Index): Term | null;
-  /** A snapshot of the state as it is now, for a follower or for repair. */
-  snapshotNow(): { readonly meta: SnapshotMeta; readonly data: Uint8Array };
+  /** A snapshot of the state, for a member that repairs itself; null: it is being made. */
+  snapshotNow(): Snapshot | null;
 }
 
 export interface CommittedRange { readonly entries: readonly Entry[]; readonly prevTerm: Term }
@@ -83,6 +85,7 @@ export function createConsensus(core: Core, recovery: LogRecovery, hooks: Consen
   /** The members as of the last applied entry, for the meta of snapshots of the state. */
   let appliedMembers: readonly LogMember[] = recovery.snapshot.members;
   const compaction = createCompaction(core, recovery.entries.length, metaNow);
+  const snapshots = createSnapshots(core, metaNow), encoding = new Set<PeerId>();
 
   function feed(event: LogEvent, batch: Batch | null = null): void {
     inbox.push({ event, batch });
@@ -101,10 +104,7 @@ export function createConsensus(core: Core, recovery: LogRecovery, hooks: Consen
       case 'persist': return core.ports.disk.write(effect);
       case 'commit': return commit(effect.entries);
       case 'install': return install(effect.meta, effect.data);
-      case 'need-snapshot': {
-        const { meta, data } = snapshotNow();
-        return feed({ type: 'snapshot-ready', to: effect.to, meta, data });
-      }
+      case 'need-snapshot': return encodeFor(effect.to);
       case 'arm': {
         const { timer } = effect;
         return core.arm(`log/${timer}`, effect.ms, () => feed({ type: 'timer', timer }));
@@ -191,8 +191,14 @@ export function createConsensus(core: Core, recovery: LogRecovery, hooks: Consen
     return { index: revision as number as Index, term, members: appliedMembers };
   }
 
-  function snapshotNow(): { meta: SnapshotMeta; data: Uint8Array } {
-    return { meta: metaNow(), data: encodeState(core.state) };
+  /** Asked again while it is being made, the log wants it once. */
+  function encodeFor(to: PeerId): void {
+    if (encoding.has(to)) return;
+    encoding.add(to);
+    snapshots.make(({ meta, data }) => {
+      encoding.delete(to);
+      feed({ type: 'snapshot-ready', to, meta, data });
+    });
   }
 
   return {
@@ -231,7 +237,7 @@ export function createConsensus(core: Core, recovery: LogRecovery, hooks: Consen
     knownTo: () => toIndex(Math.max(core.state.revision, log.votesFrom)),
     entriesFrom: (first, bytesMax) => log.entries.committedFrom(first, bytesMax),
     termAt: (index) => log.entries.termAt(index),
-    snapshotNow,
+    snapshotNow: snapshots.now,
   };
 }
 

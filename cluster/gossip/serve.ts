@@ -55,17 +55,19 @@ export function expireServed(served: Served, nowMs: number, out: RepairEffect[])
   else out.push({ type: 'arm', timer: 'repair-snapshot', ms: left });
 }
 
-/** The kept snapshot if the log goes on from it, else one of the state as it is now. */
-function freshSnapshot(served: Served, view: RepairView): Snapshot {
+/** The kept snapshot if the log goes on from it, else one of the state as it is now; null: not made yet. */
+function freshSnapshot(served: Served, view: RepairView): Snapshot | null {
   const kept = served.snapshot;
   if (kept !== null && view.entriesFrom(index(kept.meta.index + 1), 1) !== 'compacted') return kept;
   return view.snapshotNow();
 }
 
 function sendChunk(
-  served: Served, snapshot: Snapshot, to: PeerId, id: number, offset: number, nowMs: number,
+  served: Served, snapshot: Snapshot | null, to: PeerId, id: number, offset: number, nowMs: number,
   out: RepairEffect[],
 ): void {
+  // The asker tries somebody else after a while, and comes back.
+  if (snapshot === null) return;
   const { meta, data } = snapshot;
   if (offset >= data.length) return;
   if (served.snapshot === null) {

@@ -147,7 +147,8 @@ export interface RepairView extends LogView {
   readonly entriesFrom: (first: Index, bytesMax: number) =>
     { readonly entries: readonly Entry[]; readonly prevTerm: Term } | 'compacted';
   /** The state as it is now, encoded: costly, so asked for rarely. */
-  readonly snapshotNow: () => { readonly meta: SnapshotMeta; readonly data: Uint8Array };
+  /** Null: it is being made; whoever asks again later gets it. */
+  readonly snapshotNow: () => { readonly meta: SnapshotMeta; readonly data: Uint8Array } | null;
 }
 
 export type RepairEvent =

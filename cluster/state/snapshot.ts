@@ -72,7 +72,8 @@ function* linesFrom(head: string, objects: Iterable<Keyed>): Generator<string, v
   for (const { key, object } of objects) yield `${JSON.stringify([key, object])}\n`;
 }
 
-function joined(chunks: readonly Uint8Array[]): Uint8Array {
+/** The pieces as one. */
+export function joined(chunks: readonly Uint8Array[]): Uint8Array {
   const whole = new Uint8Array(chunks.reduce((sum, { length }) => sum + length, 0));
   let at = 0;
   for (const chunk of chunks) {

@@ -14,7 +14,12 @@ import { createOp } from '../../cluster/api/objects.ts';
 import type { ApiContext, ApiRequest, ApiResult } from '../../cluster/api/request.ts';
 import { isProblem } from '../../cluster/api/status.ts';
 import type { KubeObject } from '../../cluster/api/types.ts';
+import { createSnapshots } from '../../actors/peer/snapshots.ts';
+import type { Snapshot } from '../../actors/peer/snapshots.ts';
+import type { Core } from '../../actors/peer/core.ts';
+import { encodeState } from '../../cluster/state/snapshot.ts';
 import { requestId, resourceName } from '../../cluster/ids.ts';
+import type { Index } from '../../cluster/ids.ts';
 import { limits } from '../../cluster/limits.ts';
 import { createApiWorld, startWallMs } from './api-world.ts';
 import type { ApiWorld } from './api-world.ts';
@@ -183,6 +188,29 @@ test('YAML of too many tokens is refused before it is parsed', () => {
   assert.match(isProblem(broken) ? broken.problem.message ?? '' : '', /^yaml: .* at line 3, column 1:$/);
   const long = `text: |\n${'  a line of a block\n'.repeat(20_000)}`;
   assert.not(isProblem(parseBody(body(long), 'application/yaml')), 'a long text is one token');
+});
+
+test('a snapshot for a peer is encoded in steps, once for all who ask, of one revision', ({ api }) => {
+  const armed: (() => void)[] = [], index = api.state().revision as number as Index;
+  const core = {
+    state: api.state(), disarm: () => undefined,
+    arm: (key: string, _ms: number, work: () => void) => { if (key === 'snapshot/encode') armed.push(work); },
+  } as object as Core;
+  const snapshots = createSnapshots(core, () => ({ index, term: api.state().term, members: [] }));
+  const wanted = encodeState(api.state()), got: Snapshot[] = [];
+  assert.is(snapshots.now(), null);
+  snapshots.make((snapshot) => got.push(snapshot));
+  let steps = 0;
+  for (let step = armed.shift(); step !== undefined; step = armed.shift()) {
+    step();
+    // What is applied meanwhile does not show.
+    if ((steps += 1) === 1) api.write([createOp(resourceName('core/configmaps'), configMap(objects))]);
+  }
+  assert.ok(steps >= 3, `${steps} steps`);
+  assert.equal(got.map(({ data }) => Buffer.compare(data, wanted)), [0]);
+  assert.is(snapshots.now(), got[0]);
+  assert.is(snapshots.now(), null, 'it was fetched');
+  api.write([{ op: 'delete', key: `core/configmaps/default/${nameOf(objects)}` as never }]);
 });
 
 test.run();
