@@ -10,11 +10,13 @@ import { load } from './load.ts';
 import { benchLog } from './log.ts';
 import { member } from './member.ts';
 import { benchSim } from './sim.ts';
+import { benchStates } from './states.ts';
 
 const benchmarks: Readonly<Record<string, () => Promise<unknown>>> = {
   disk: benchDisk,
   log: benchLog,
   api: benchApi,
+  states: benchStates,
   failover: benchFailover,
   idle: benchIdle,
   sim: benchSim,

@@ -20,6 +20,7 @@ import {
 } from './authority.ts';
 import { openAudit } from './audit.ts';
 import { installedDescriptions, makeDefinitionsAhead } from './descriptions.ts';
+import { createLoopWatch } from './loop.ts';
 import { createAuthority, renewalMs } from './http/certificates.ts';
 import type { KeyPair } from './http/certificates.ts';
 import { writeKubeconfig } from './http/kubeconfig.ts';
@@ -231,7 +232,7 @@ function peerConfig(dir: string, settings: Settings,
   const arch = process.arch === 'x64' ? 'amd64' : process.arch;
   const descriptions = installedDescriptions();
   return {
-    ...descriptions === null ? {} : { descriptions },
+    ...descriptions === null ? {} : { descriptions }, loop: createLoopWatch(),
     name: nodeName(settings.name), hostIP: settings.hostIP, apiPort: settings.apiPort,
     version: versionInfo.gitVersion,
     capacity: { cpuMilli: settings.cpuMilli, memoryBytes: Math.min(settings.memoryBytes, totalmem()),

@@ -1,5 +1,6 @@
-// What Kubernetes has no path for: `/shoal/v1/status`, `/shoal/v1/leave`, `/shoal/v1/recover` and
-// `/shoal/v1/rotate-token-keys`. For the cluster's administrators (`system:masters`) alone.
+// What Kubernetes has no path for: `/shoal/v1/status`, `/shoal/v1/loop`, `/shoal/v1/leave`,
+// `/shoal/v1/recover` and `/shoal/v1/rotate-token-keys`. For the cluster's administrators (`system:masters`)
+// alone.
 
 import type { PeerId } from '../../cluster/ids.ts';
 import { failure } from '../../cluster/api/status.ts';
@@ -31,6 +32,8 @@ export interface AdminHooks {
 export type Admin = (request: ApiRequest, respond: (response: ApiResponse) => void) => boolean;
 
 export function createAdmin(core: Core, hooks: AdminHooks): Admin {
+  const { loop } = core.config;
+
   function leave(name: string, fresh: boolean): ApiResponse {
     const wanted = name === '' ? core.config.name : name;
     const member = hooks.members().find((each) => each.name === wanted);
@@ -67,6 +70,8 @@ export function createAdmin(core: Core, hooks: AdminHooks): Admin {
         + `${request.method.toLowerCase()} path ${JSON.stringify(request.path)}`));
     } else if (request.path === '/shoal/v1/status' && request.method === 'GET') {
       respond(json(hooks.status(), 200));
+    } else if (request.path === '/shoal/v1/loop' && request.method === 'GET' && loop !== undefined) {
+      respond(json(loop(), 200));
     } else if (request.path === '/shoal/v1/leave' && request.method === 'POST') {
       const name = nameIn(request.body);
       if (name === null) respond(failure(400, 'BadRequest', 'the body is no JSON object with a "name"'));

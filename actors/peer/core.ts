@@ -28,6 +28,8 @@ export interface PeerConfig {
   readonly founding: readonly FoundingObject[];
   /** What `kubectl explain` says in words. */
   readonly descriptions?: Descriptions;
+  /** How long the event loop was held at most since this was asked last; not there in a simulation. */
+  readonly loop?: () => { readonly longestMs: number; readonly p99Ms: number };
   /** Which requests are written down; null, or none: none are. */
   readonly audit?: AuditPolicy | null;
   /** Smaller bounds of the log than those of `limits.ts`, so that a simulation meets them sooner. */

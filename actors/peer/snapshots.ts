@@ -14,7 +14,7 @@ export interface Snapshot { readonly meta: SnapshotMeta; readonly data: Uint8Arr
 export interface Snapshots {
   /** Calls back with one of the state as it is now, or with the one that is being made already. */
   make(done: (snapshot: Snapshot) => void): void;
-  /** What a small state gives at once; of a large one, what was made since it was asked for. Null: not yet. */
+  /** What a small state gives at once; of a large one, what was made since it was asked for; or null. */
   now(): Snapshot | null;
 }
 
