@@ -1,14 +1,14 @@
-// How the HTTPS API of three peers does with many pods in the state: what a list takes in each form, what get,
-// create and patch come to beside it, how late changes reach a thousand watchers, what an object takes of
+// How the HTTPS API of three peers does with many pods in the state: what a list takes in each form, what
+// get, create and patch come to beside it, how late changes reach a thousand watchers, what an object takes of
 // memory, and how long the event loop of the serving peer was held at most while it did all this. Nobody
 // schedules the pods: they lie in the state as they were made. Creates beside etcd's puts are in `api.ts`.
 //
 // `SHOAL_BENCH_PODS=1000` measures with so many pods instead, for a look.
 //
 // What dominated, of the API's function alone, by its CPU time for a list of 20,000 pods (38 MB of JSON): as
-// JSON 169 ms the first time, for turning objects into JSON, and 41 when their texts were kept; as a Table 91,
-// for the JSON of metadata and cells; 10 for a selector that lets nothing through. The longest slice took 2 ms,
-// but for the first of the Table, 17, before its code was compiled. A pod of 1,972 characters took 1.9 KB of
+// JSON 169 ms the first time, for turning objects into JSON, and 41 when their texts were kept; as a Table
+// 91, for the JSON of metadata and cells; 10 for a selector that lets nothing through. The longest slice took
+// 2 ms, but for the first of the Table, 17, before its code was compiled. A pod of 1,972 characters took 1.9 KB of
 // heap (those were copies in all but name and uid), and as much again with its text.
 
 import { startCluster } from '../test/e2e/cluster.ts';
