@@ -1,6 +1,6 @@
 // How the HTTPS API of three peers does with many pods in the state: what a list takes in each form, what
-// get, create and patch come to beside it, how late changes reach a thousand watchers, what an object takes of
-// memory, and how long the event loop of the serving peer was held at most while it did all this. Nobody
+// get, create and patch come to beside it, how late changes reach a thousand watchers, what an object takes
+// of memory, and how long the event loop of the serving peer was held at most while it did all this. Nobody
 // schedules the pods: they lie in the state as they were made. Creates beside etcd's puts are in `api.ts`.
 //
 // `SHOAL_BENCH_PODS=1000` measures with so many pods instead, for a look.
