@@ -8,7 +8,8 @@
 // What dominated, of the API's function alone, by its CPU time for a list of 20,000 pods (38 MB of JSON): as
 // JSON 169 ms the first time, for turning objects into JSON, and 41 when their texts were kept; as a Table
 // 91, for the JSON of metadata and cells; 10 for a selector that lets nothing through. The longest slice took
-// 2 ms, but for the first of the Table, 17, before its code was compiled. A pod of 1,972 characters took 1.9 KB of
+// 2 ms, but for the first of the Table, 17, before its code was compiled.
+// A pod of 1,972 characters took 1.9 KB of
 // heap (those were copies in all but name and uid), and as much again with its text.
 
 import { startCluster } from '../test/e2e/cluster.ts';
