@@ -1,5 +1,5 @@
-// A large list on a real peer: a client that does not read it costs no more than a window of it and holds up
-// nobody; when it reads on, it gets the whole of the state that it had asked for. Compressed, it says the same.
+// A large list on a real peer: a client that does not read it costs no more than a window of it and holds
+// up nobody; when it reads on, it gets the whole of what it had asked for. Compressed, it says the same.
 
 import { connect } from 'node:http2';
 import type { ClientHttp2Stream } from 'node:http2';
