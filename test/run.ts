@@ -25,7 +25,7 @@ async function main(): Promise<void> {
   const rewrite = process.argv.includes('--rewrite');
   if (rewrite) process.env['REWRITE'] = '1';
   const files = globSync('test/**/*.test.ts').sort()
-    .filter((file) => !rewrite || /\btranscripts\(/.test(readFileSync(file, 'utf8')))
+    .filter((file) => !rewrite || /\b(t|laterT)ranscripts\(/.test(readFileSync(file, 'utf8')))
     .filter((file) => only === undefined || file.includes(only))
     .filter((file) => skip === undefined || !file.includes(skip));
   const total = { passed: 0, failed: 0, skipped: 0 };

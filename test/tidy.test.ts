@@ -34,7 +34,7 @@ const purePackages: Readonly<Record<string, readonly string[]>> = {
 
 /** Files that are started, not imported. */
 const entries = [/^runtime\/cli\/shoal\.ts$/, /^sim\/main\.ts$/, /^bench\/main\.ts$/, /^test\/run\.ts$/,
-  /^tools\/\w+\/main\.ts$/, /^test\/conformance\/main\.ts$/,
+  /^tools\/\w+\/main\.ts$/, /^test\/conformance\/main\.ts$/, /^test\/e2e\/fuzz-main\.ts$/,
   /^sim\/mutants\/(hook|worker)\.ts$/,
   /^sim\/page\/client\/main\.ts$/,
   /\.test\.ts$/];

@@ -14,6 +14,8 @@ import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 
 export interface TranscriptCommand {
+  /** As it is written. */
+  readonly line: string;
   readonly name: string;
   /** Words without `=`, in order. */
   readonly words: readonly string[];
@@ -36,11 +38,11 @@ export function transcripts(
 /** The same for handlers that answer later; one command after the other. */
 export function laterTranscripts(
   test: (name: string, body: () => Promise<void>) => void, folder: string,
-  makeHandler: () => (command: TranscriptCommand) => Promise<string>,
+  makeHandler: (file: string) => (command: TranscriptCommand) => Promise<string>,
 ): void {
   for (const name of readdirSync(folder).filter((each) => each.endsWith('.txt')).sort()) {
     test(name, async () => {
-      const path = join(folder, name), text = readFileSync(path, 'utf8'), handler = makeHandler();
+      const path = join(folder, name), text = readFileSync(path, 'utf8'), handler = makeHandler(name);
       const outputs: string[] = [];
       for (const part of split(text)) if (typeof part !== 'string') outputs.push(await handler(parse(part)));
       compare(path, text, outputs);
@@ -85,7 +87,7 @@ function split(text: string): readonly (string | readonly string[])[] {
 }
 
 function parse(block: readonly string[]): TranscriptCommand {
-  const [name = '', ...rest] = (block[0] ?? '').trim().split(/\s+/);
+  const line = (block[0] ?? '').trim(), [name = '', ...rest] = line.split(/\s+/);
   const options: Record<string, string> = {};
   const words: string[] = [];
   for (const word of rest) {
@@ -93,5 +95,5 @@ function parse(block: readonly string[]): TranscriptCommand {
     if (eq > 0) options[word.slice(0, eq)] = word.slice(eq + 1);
     else words.push(word);
   }
-  return { name, words, options, input: block.slice(1).join('\n') };
+  return { line, name, words, options, input: block.slice(1).join('\n') };
 }

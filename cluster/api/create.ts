@@ -16,7 +16,9 @@ import { newborn } from './objects.ts';
 import type { ApiResult } from './request.ts';
 import type { ResourceRoute } from './route.ts';
 import { storedForm } from './storage.ts';
-import { alreadyExists, badRequest, fromRefusal, invalid, isProblem, problemResponse } from './status.ts';
+import {
+  alreadyExists, badRequest, fromRefusal, invalid, isProblem, problemResponse, withWarnings,
+} from './status.ts';
 import type { Problem } from './status.ts';
 import type { KubeObject, ObjectMeta, StatusCause } from './types.ts';
 import {
@@ -33,7 +35,8 @@ export function createObject(writing: Writing): ApiResult | Problem {
   const decoded = decodeStrictly(body, resource, asked);
   if (isProblem(decoded)) return decoded;
   const owning = { by: 'change', asked, sent: sentOwners(body.value) } as const;
-  return createDecoded(writing, decoded.value, warningsOf(decoded.complaints, asked), asked, owning);
+  const warnings = warningsOf(decoded.complaints, asked);
+  return withWarnings(createDecoded(writing, decoded.value, warnings, asked, owning), warnings);
 }
 
 /** A new object of what a client sent or applied. */

@@ -32,7 +32,7 @@ function pageOf(
   switch (root) {
     case undefined: return json({ paths: allPaths(registry) });
     case 'healthz': case 'livez': case 'readyz': return health(root, parts.slice(1), query, context);
-    case 'version': return parts.length === 1 ? json(versionInfo) : null;
+    case 'version': return parts.length === 1 ? versionPage() : null;
     case 'api':
       if (parts.length === 1) return aggregated(request, true, registry) ?? json(legacyVersions(context));
       return parts.length === 2 && group === 'v1' ? resourceList('', 'v1', registry) : null;
@@ -43,6 +43,9 @@ function pageOf(
     default: return null;
   }
 }
+
+/** Laid out for people, as Kubernetes has this one. */
+const versionPage = (): ApiResponse => respond(200, JSON.stringify(versionInfo, null, 2), plainJson);
 
 const json = (value: unknown): ApiResponse => respond(200, JSON.stringify(value), plainJson);
 

@@ -21,7 +21,7 @@ import { withDeprecation } from './deprecation.ts';
 import { discoveryPage } from './discovery.ts';
 import { podLogs } from './logs.ts';
 import { openapiPage } from './openapi/page.ts';
-import { inForm, negotiate, respond } from './output.ts';
+import { inForm, negotiate, respond, warnedResponse } from './output.ts';
 import { flag, parseQuery } from './query.ts';
 import type { Query } from './query.ts';
 import { getObject, listObjects, pinnedRevision } from './read.ts';
@@ -71,7 +71,7 @@ export function handle(request: ApiRequest, state: State, context: ApiContext): 
 
 function ended(request: ApiRequest, result: Answer): ApiResult {
   if (isWanted(result)) return { type: 'calls', calls: result.calls };
-  if (isProblem(result)) return told(request, problemResponse(result));
+  if (isProblem(result)) return told(request, warnedResponse(problemResponse(result), result.warnings));
   if (!('type' in result)) return told(request, result);
   if (result.type !== 'command') return result.type === 'response' ? told(request, result.response) : result;
   const { render } = result.pending;
@@ -124,7 +124,7 @@ function answer(
     if (isProblem(body)) return body;
     const { kind, namespace } = found, { user } = request;
     const review = kind === 'TokenReview' ? reviewToken(body, state, context.nowWallMs)
-      : reviewOf({ kind, namespace, user, state }, body);
+      : reviewOf({ kind, namespace, user, state }, body, context.nowWallMs);
     return isProblem(review) ? review : respond(201, JSON.stringify(review), form);
   }
   return converting({ request, route: found, query, form, state, context, audit });

@@ -164,6 +164,14 @@ export function inForm(response: ApiResponse, form: Form): ApiResponse {
   return { ...response, headers, body: encoded(response.body, form) };
 }
 
+/** With warnings before those that it has. */
+export function warnedResponse(response: ApiResponse, warnings: readonly string[]): ApiResponse {
+  if (warnings.length === 0) return response;
+  const { headers } = response, others = headers['warning'];
+  const own = warnings.slice(0, limits.warningsMax).map(warningText).join(', ');
+  return { ...response, headers: { ...headers, warning: others === undefined ? own : `${own}, ${others}` } };
+}
+
 /** Code 299: miscellaneous, and to be shown to people. A header holds plain ASCII. */
 export function warningText(text: string): string {
   const cut = text.slice(0, limits.warningCharsMax).replace(/[^\x20-\x7e]/g, '?');

@@ -11,13 +11,20 @@ import type { Status, StatusCause } from './types.ts';
 /** A class, so that nothing that a client sends can pass for one. */
 export class Problem {
   readonly problem: Status & { readonly code: number };
+  /** What its writer is told beside it. */
+  readonly warnings: readonly string[];
 
-  constructor(status: Status & { readonly code: number }) {
+  constructor(status: Status & { readonly code: number }, warnings: readonly string[] = []) {
     this.problem = status;
+    this.warnings = warnings;
   }
 }
 
 export const isProblem = (value: unknown): value is Problem => value instanceof Problem;
+
+/** What was noticed on the way is said whatever becomes of the request. */
+export const withWarnings = <T>(result: T | Problem, warnings: readonly string[]): T | Problem =>
+  isProblem(result) && warnings.length > 0 ? new Problem(result.problem, warnings) : result;
 
 type Details = NonNullable<Status['details']>;
 

@@ -20,6 +20,7 @@ import type { Resource, Schema } from './resource.ts';
 import { storedForm } from './storage.ts';
 import {
   badRequest, conflict, fromRefusal, invalid, isProblem, notFound, problem, staleObject, unsupportedMediaType,
+  withWarnings,
 } from './status.ts';
 import type { Problem } from './status.ts';
 import type { KubeObject, ObjectMeta, StatusCause } from './types.ts';
@@ -44,7 +45,8 @@ export function updateObject(writing: Writing): ApiResult | Problem {
   const stated = given.resourceVersion ?? '';
   const owning = { by: 'change', asked, sent: sentOwners(body.value) } as const;
   const warnings = warningsOf(decoded.complaints, asked);
-  return replaceObject(writing, old, decoded.value, stated !== '', asked, warnings, owning);
+  const replaced = replaceObject(writing, old, decoded.value, stated !== '', asked, warnings, owning);
+  return withWarnings(replaced, warnings);
 }
 
 /** Why the object is not the one that the path names; null where it is. */
@@ -126,7 +128,8 @@ export function patchObject(writing: Writing): ApiResult | Problem {
   const stated = statedRevision(found.patch);
   const owning = { by: 'change', asked, sent: sentOwners(found.value) } as const;
   const warnings = warningsOf(decoded.complaints, asked);
-  return replaceObject(writing, old, decoded.value, stated, asked, warnings, owning);
+  const replaced = replaceObject(writing, old, decoded.value, stated, asked, warnings, owning);
+  return withWarnings(replaced, warnings);
 }
 
 function unsupportedForce(): Problem {

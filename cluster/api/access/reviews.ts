@@ -15,6 +15,7 @@ import { invalid as invalidValue, required, forbidden, sameJson } from '../resou
 import type { Errors } from '../resources/validate.ts';
 import { badRequest, invalid, isProblem } from '../status.ts';
 import type { Problem } from '../status.ts';
+import { rfc3339 } from '../time.ts';
 import type { PolicyRule } from '../types.ts';
 import type { Attributes } from './attributes.ts';
 import { authorize, rulesFor } from './authorize.ts';
@@ -33,7 +34,7 @@ export interface ReviewAsked {
 }
 
 /** The review with its answer, around what was asked. */
-export function reviewOf(asked: ReviewAsked, body: ParsedBody): object | Problem {
+export function reviewOf(asked: ReviewAsked, body: ParsedBody, nowWallMs: number): object | Problem {
   const { kind } = asked, group = kind === 'SelfSubjectReview' ? 'authentication.k8s.io' : authorization;
   const apiVersion = apiVersionOf({ group, version: 'v1' });
   const schema = schemaOf(`io.k8s.api.${group.slice(0, group.indexOf('.'))}.v1.${kind}`);
@@ -44,7 +45,8 @@ export function reviewOf(asked: ReviewAsked, body: ParsedBody): object | Problem
   const metadata = objectAt(decoded.value, 'metadata'), spec = objectAt(decoded.value, 'spec');
   const status = statusOf(asked, metadata, spec);
   if (isProblem(status)) return status;
-  return { kind, apiVersion, metadata, ...kind === 'SelfSubjectReview' ? {} : { spec }, status };
+  if (kind !== 'SelfSubjectReview') return { kind, apiVersion, metadata, spec, status };
+  return { kind, apiVersion, metadata: { creationTimestamp: rfc3339(nowWallMs) }, status };
 }
 
 const authorization = 'authorization.k8s.io';

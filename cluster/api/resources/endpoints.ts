@@ -15,6 +15,7 @@ import type { Errors } from './validate.ts';
 
 export const endpoints: Resource = served({
   group: '', kind: 'Endpoints', shortNames: ['ep'], singular: 'endpoints',
+  deprecation: 'v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice',
   columns: [nameColumn, text('Endpoints', 'Addresses with their ports.', shown), ageColumn],
   defaults: (one) => {
     const subsets = listAt(one, 'subsets').map((subset) => {
