@@ -24,7 +24,7 @@ export interface Caller {
 }
 
 const answerTimeoutMs = 60_000, goesOnMs = 300, triesMax = 20, triesAfterMs = 200;
-const passing = /GOAWAY|REFUSED_STREAM|ENHANCE_YOUR_CALM|session|socket/i;
+const passing = /GOAWAY|REFUSED_STREAM|ENHANCE_YOUR_CALM|ECONNRESET|closed without|session|socket/i;
 /** Large bodies wait in it to be sent. */
 const sessionMB = 256;
 
