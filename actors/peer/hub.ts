@@ -378,6 +378,8 @@ export function follow(hub: Hub): void {
 export function settle(hub: Hub): void {
   if (hub.settlesAt === null || hub.consensus.durable() < hub.settlesAt) return;
   hub.settlesAt = null;
+  // A leader gives votes for what is on disk, and may be waiting to.
+  hub.spread.beatNow();
   hub.hooks.durable();
 }
 

@@ -36,7 +36,7 @@ export interface Spread {
   live(): readonly PeerId[];
   appliedOf(peer: PeerId): Index;
   start(): void;
-  /** What this peer can say of itself changed at once, not only at the next beat. */
+  /** What this peer can say of itself changed: it says so at once, to the leader too. */
   beatNow(): void;
   /** Pings a member outside of its turn: if it lives, `heard` comes soon. */
   ask(peer: PeerId): void;
@@ -108,15 +108,15 @@ export function createSpread(core: Core, consensus: Consensus, hooks: SpreadHook
     hooks.heard(from);
   }
 
-  /** How late this very timer is tells how busy the peer's loop is. */
-  function beat(): void {
+  /** How late this very timer is tells how busy the peer's loop is. `atOnce`: what it tells is news. */
+  function beat(atOnce = false): void {
     const late = Math.max(0, core.now() - beatDueMs);
     const { ready, reason, cpuMilli, memoryBytes } = hooks.self();
     const addresses = core.ports.network.addresses();
     // Of a thousand members' beats it takes a while until one has come round to a given member, and the
     // leader writes the Nodes' conditions.
     const leader = view?.leader ?? null, word = JSON.stringify([leader, ready, reason, addresses]);
-    const isNews = leader !== null && leader !== core.self && word !== toldLeader;
+    const isNews = leader !== null && leader !== core.self && (atOnce || word !== toldLeader);
     if (isNews) toldLeader = word;
     gossip({
       type: 'self', ...isNews ? { to: leader } : {},
@@ -127,7 +127,7 @@ export function createSpread(core: Core, consensus: Consensus, hooks: SpreadHook
       },
     });
     beatDueMs = core.now() + limits.beatIntervalMs;
-    core.arm('beat', limits.beatIntervalMs, beat);
+    core.arm('beat', limits.beatIntervalMs, () => beat());
   }
 
   // ── commit feed ────────────────────────────────────────────────────────────────────────────────────────
@@ -231,7 +231,7 @@ export function createSpread(core: Core, consensus: Consensus, hooks: SpreadHook
       beatDueMs = core.now();
       beat();
     },
-    beatNow: beat,
+    beatNow: () => beat(true),
     ask: (peer) => gossip({ type: 'ask', peer }),
   };
 }

@@ -150,7 +150,7 @@ pages('the cursor goes from event to event, and the state of each peer follows i
   const details = await page.locator('#states .details:not([hidden])').first().innerText();
   assert.match(details, /Members, as it sees them\s+peer-1 voter alive/);
   assert.match(details, /Pods on its machine/);
-  assert.match(details, /Actors\s+peer: running/);
+  assert.match(details, /Actors[^]*\npeer: running\n/);
   await key(page, 'ArrowLeft');
   const at = await cursor(page), said = await page.locator('#lanes').getAttribute('aria-valuetext');
   assert.match(said ?? '', /^\d+\.\d{6} s peer-\d: \S+/);
