@@ -122,7 +122,7 @@ function take(r: Receiver, batch: FeedBatch, view: LogView, nowMs: number, out: 
   const last = lastOf(batch);
   const base = baseOf(r, view, nowMs);
   if (last <= base.index) return;
-  out.push({ type: 'seen', index: last });
+  out.push({ type: 'seen', from: batch.from, index: last });
   if (batch.entries.length === 0) return;
   const same = r.held.get(batch.first);
   if (same === undefined || lastOf(same) < last) r.held.set(batch.first, batch);

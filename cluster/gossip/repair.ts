@@ -40,8 +40,9 @@ export interface Repair {
   readonly random: Random;
   phase: Phase;
   lastId: number;
-  /** The highest index that the feed showed to be committed. */
+  /** The highest index that the feed showed to be committed, and who showed it. */
   seen: Index;
+  seenFrom: PeerId | null;
   /** Who failed to help since the last progress. */
   readonly tried: Set<PeerId>;
   guesses: number;
@@ -50,7 +51,7 @@ export interface Repair {
 
 export function createRepair(self: PeerId, random: Random): Repair {
   return {
-    self, random, phase: { at: 'idle' }, lastId: 0, seen: index(0), tried: new Set(), guesses: 0,
+    self, random, phase: { at: 'idle' }, lastId: 0, seen: index(0), seenFrom: null, tried: new Set(), guesses: 0,
     served: createServed(),
   };
 }
@@ -61,7 +62,10 @@ export function repairStep(r: Repair, event: RepairEvent, view: RepairView, nowM
   switch (event.type) {
     case 'timer': fire(r, event.timer, view, nowMs, out); break;
     case 'message': receive(r, event.from, event.message, view, nowMs, out); break;
-    case 'seen': r.seen = index(Math.max(r.seen, event.index)); break;
+    case 'seen':
+      if (event.index >= r.seen) r.seenFrom = event.from;
+      r.seen = index(Math.max(r.seen, event.index));
+      break;
     case 'look': break;
     default: unreachable(event);
   }
@@ -151,7 +155,10 @@ function pull(r: Repair, view: RepairView, out: RepairEffect[]): void {
   out.push({ type: 'arm', timer: 'repair-timeout', ms: limits.repairTimeoutMs });
 }
 
-/** A random member of the best kind there is: known to be ahead; perhaps ahead; the leader. */
+/**
+ * A random member of the best kind there is: known to be ahead; perhaps ahead; the leader; whose feed was
+ * heard, though gossip says that it is dead: it answers nothing else to one that it has taken out.
+ */
 function choose(r: Repair, view: RepairView): PeerId | null {
   const others = view.live.filter((peer) => peer !== r.self && !r.tried.has(peer));
   const followers = others.filter((peer) => peer !== view.leader);
@@ -161,7 +168,8 @@ function choose(r: Repair, view: RepairView): PeerId | null {
     r.guesses += 1;
     return followers[r.random.below(followers.length)] ?? null;
   }
-  return view.leader !== null && others.includes(view.leader) ? view.leader : null;
+  if (view.leader !== null && others.includes(view.leader)) return view.leader;
+  return r.seen > view.applied && r.seenFrom !== null && !r.tried.has(r.seenFrom) ? r.seenFrom : null;
 }
 
 // ── what others send ─────────────────────────────────────────────────────────────────────────────────────

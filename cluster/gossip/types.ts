@@ -125,7 +125,7 @@ export type ReceiverEffect =
   | { readonly type: 'learned'; readonly entries: readonly Entry[]; readonly prevTerm: Term }
   | { readonly type: 'leader-known'; readonly leader: PeerId; readonly term: Term }
   /** Everything up to here is committed: for repair, which finds out what is missing. */
-  | { readonly type: 'seen'; readonly index: Index }
+  | { readonly type: 'seen'; readonly from: PeerId; readonly index: Index }
   /** A committed entry has another term here than there: a broken disk, or another cluster. Not taken. */
   | { readonly type: 'diverged'; readonly from: PeerId; readonly index: Index };
 
@@ -154,8 +154,8 @@ export interface RepairView extends LogView {
 export type RepairEvent =
   | { readonly type: 'timer'; readonly timer: RepairTimer }
   | { readonly type: 'message'; readonly from: PeerId; readonly message: RepairMessage }
-  /** The feed shows that everything up to here is committed somewhere. */
-  | { readonly type: 'seen'; readonly index: Index }
+  /** The feed of that peer shows that everything up to here is committed somewhere. */
+  | { readonly type: 'seen'; readonly from: PeerId; readonly index: Index }
   /** The own state, a beat or the members changed. */
   | { readonly type: 'look' };
 

@@ -90,7 +90,7 @@ test('a receiver tells who leads, how far the log is, and believes no older lead
   const r = createReceiver();
   const announce: FeedBatch = { ...batchOf(8, 8), entries: [] };
   assert.equal(receiverStep(r, { type: 'batch', batch: announce }, view(3), 0), [
-    { type: 'leader-known', leader, term: term(99) }, { type: 'seen', index: index(7) },
+    { type: 'leader-known', leader, term: term(99) }, { type: 'seen', from: leader, index: index(7) },
   ]);
   const older = receiverStep(r, { type: 'batch', batch: { ...announce, term: term(98) } }, view(3), 0);
   assert.equal(types(older), ['seen']);
@@ -197,12 +197,20 @@ test('repair waits for the feed first, then pulls from a member that is ahead, n
 
 test('repair asks the leader last: when nobody else has it, or is heard', () => {
   const a = asker();
-  tell(a, { type: 'seen', index: index(9) });
+  tell(a, { type: 'seen', from: leader, index: index(9) });
   const order = [sends(timer(a, 'repair'))[0]!.to];
   order.push(sends(timer(a, 'repair-timeout'))[0]!.to);
   order.push(sends(hear(a, order[1]!, { type: 'nothing', id: 2, applied: index(5) }))[0]!.to);
   assert.equal([...order.slice(0, 2)].sort(), [bob, carol], 'two guesses');
   assert.is(order[2], leader);
+  assert.equal(types(timer(a, 'repair-timeout')), ['disarm', 'arm'], 'then it waits and begins again');
+});
+
+test('repair asks whose feed it hears, whatever gossip says of all others', () => {
+  const a = asker();
+  a.live = [];
+  tell(a, { type: 'seen', from: carol, index: index(9) });
+  assert.is(sends(timer(a, 'repair'))[0]!.to, carol);
   assert.equal(types(timer(a, 'repair-timeout')), ['disarm', 'arm'], 'then it waits and begins again');
 });
 
