@@ -51,8 +51,8 @@ export interface Repair {
 
 export function createRepair(self: PeerId, random: Random): Repair {
   return {
-    self, random, phase: { at: 'idle' }, lastId: 0, seen: index(0), seenFrom: null, tried: new Set(), guesses: 0,
-    served: createServed(),
+    self, random, phase: { at: 'idle' }, lastId: 0, seen: index(0), seenFrom: null, tried: new Set(),
+    guesses: 0, served: createServed(),
   };
 }
 
