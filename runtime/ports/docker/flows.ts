@@ -204,7 +204,9 @@ async function end(docker: Dockerode, pid: Promise<number>, container: string, g
   const inner = /^NSpid:.*\s(\d+)$/m.exec(readFileSync(`/proc/${number}/status`, 'utf8'))?.[1];
   if (inner === undefined) return;
   const kill = await docker.getContainer(container).exec({ Cmd: ['kill', '-KILL', `-${inner}`] });
-  await kill.start({ Detach: true });
+  // The answer has nothing to read, and holds its connection until somebody has.
+  const answer = await kill.start({ Detach: true }) as Duplex;
+  answer.destroy();
 }
 
 /** Whether that number is, on this machine, a process of the container: the engine may be elsewhere. */
