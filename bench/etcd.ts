@@ -9,7 +9,7 @@ import { request as requestTls } from 'node:https';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { freePorts } from './ports.ts';
+import { freePorts } from '../test/ports.ts';
 
 export interface Etcd {
   readonly secure: boolean;

@@ -20,7 +20,7 @@ import { count, printTable } from './figures.ts';
 import { headOf, rowOf, runLoad, startRole } from './load.ts';
 import type { LoadResult, LoadTarget } from './load.ts';
 import { createMemberIdentity } from './member.ts';
-import { freePorts } from './ports.ts';
+import { freePorts } from '../test/ports.ts';
 
 const rounds = 3, valueBytes = 1_024;
 const loads = [

@@ -7,8 +7,6 @@
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { mkdirSync, mkdtempSync, openSync, closeSync, readFileSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
-import type { AddressInfo } from 'node:net';
 import { availableParallelism, tmpdir, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -19,6 +17,7 @@ import { removePods } from '../../runtime/cli/remove-pods.ts';
 import { makeToken } from '../../runtime/cli/token.ts';
 import { nodeFlags } from '../../runtime/node-flags.ts';
 import { createNetworkIdentity } from '../../runtime/ports/libp2p.ts';
+import { freePort } from '../ports.ts';
 import { connectClient } from './client.ts';
 import type { ApiClient } from './client.ts';
 import { leftovers } from './leftovers.ts';
@@ -332,17 +331,6 @@ export async function until<T>(
     }
   }
   throw new Error(`${what}: not within ${ms} ms${failed}`);
-}
-
-export function freePort(host = '127.0.0.1'): Promise<number> {
-  return new Promise((done, fail) => {
-    const server = createServer();
-    server.once('error', fail);
-    server.listen(0, host, () => {
-      const { port } = server.address() as AddressInfo;
-      server.close(() => done(port));
-    });
-  });
 }
 
 const seconds = (since: number): string => `${((performance.now() - since) / 1_000).toFixed(1)} s`;

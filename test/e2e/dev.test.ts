@@ -11,8 +11,9 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { createNetworkIdentity } from '../../runtime/ports/libp2p.ts';
 import { needingDocker } from '../docker.ts';
+import { freePort } from '../ports.ts';
 import { connectClient } from './client.ts';
-import { figure, freePort, shoalCommand, until } from './cluster.ts';
+import { figure, shoalCommand, until } from './cluster.ts';
 import { leftovers } from './leftovers.ts';
 import { configMap, fetchPage, paths } from './workloads.ts';
 

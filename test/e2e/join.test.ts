@@ -9,8 +9,9 @@ import * as assert from 'uvu/assert';
 import type { PeerStatus } from '../../actors/peer/status.ts';
 import type { NetworkEvent } from '../../cluster/ports.ts';
 import { createNetwork } from '../../runtime/ports/libp2p.ts';
+import { freePort } from '../ports.ts';
 import { clientOf, readCredentials } from './client.ts';
-import { clusterTests, figure, freePort, shoalCommand, until } from './cluster.ts';
+import { clusterTests, figure, shoalCommand, until } from './cluster.ts';
 import type { TestPeer } from './cluster.ts';
 import { configMap, paths } from './workloads.ts';
 

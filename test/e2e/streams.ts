@@ -19,8 +19,9 @@ import { WebSocket } from 'ws';
 import type { Pod } from '../../cluster/api/types.ts';
 import { sleepers } from '../contract/programs.ts';
 import { busybox, makeBusybox } from '../docker.ts';
+import { freePort } from '../ports.ts';
 import { readCredentials } from './client.ts';
-import { command, freePort, until } from './cluster.ts';
+import { command, until } from './cluster.ts';
 import type { Cluster, Output, TestPeer } from './cluster.ts';
 import { fetchPage, paths } from './workloads.ts';
 

@@ -5,23 +5,18 @@ import { connect as connectHttp2 } from 'node:http2';
 import type { ClientHttp2Session, ClientHttp2Stream } from 'node:http2';
 import { Agent, request as requestHttps } from 'node:https';
 import type { IncomingMessage } from 'node:http';
-import { createServer } from 'node:net';
-import type { AddressInfo } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import * as x509 from '@peculiar/x509';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { limits } from '../../cluster/limits.ts';
 import type { ApiRequest } from '../../cluster/api/request.ts';
-import type { ClientsEvent } from '../../cluster/ports.ts';
 import { createAuthority, issueClient, issueServing } from '../../runtime/http/certificates.ts';
 import type { KeyPair } from '../../runtime/http/certificates.ts';
-import { createClients } from '../../runtime/http/server.ts';
-import type { Clients } from '../../runtime/http/server.ts';
+import { serveClients } from './serving-bench.ts';
+import type { Served } from './serving-bench.ts';
 
-interface World {
-  readonly ca: KeyPair; readonly admin: KeyPair; readonly port: number; readonly clients: Clients;
-  readonly events: ClientsEvent[];
+interface World extends Served {
   /** Answers each request unless it says otherwise. */
   onRequest: (request: ApiRequest) => void;
 }
@@ -31,16 +26,7 @@ const text = { 'content-type': 'text/plain' };
 const pause = (ms: number): Promise<void> => new Promise((done) => setTimeout(done, ms));
 
 test.before(async (world) => {
-  const ca = await createAuthority('test'), events: ClientsEvent[] = [];
-  const serving = await issueServing(ca, 'peer', ['localhost'], ['127.0.0.1']);
-  const clients = createClients((event) => {
-    events.push(event);
-    if (event.type === 'request') world.onRequest(event.request);
-  });
-  const port = await freePort();
-  await clients.listen({ host: '127.0.0.1', port, ca: ca.cert, serving });
-  const admin = await issueClient(ca, 'kubernetes-admin', ['system:masters']);
-  Object.assign(world, { ca, admin, port, clients, events });
+  Object.assign(world, await serveClients((request) => world.onRequest(request)));
 });
 
 test.before.each((world) => {
@@ -49,15 +35,6 @@ test.before.each((world) => {
 });
 
 test.after(async ({ clients }) => clients.close());
-
-function freePort(): Promise<number> {
-  return new Promise((done) => {
-    const server = createServer().listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as AddressInfo;
-      server.close(() => done(port));
-    });
-  });
-}
 
 interface Call {
   readonly method?: string; readonly path?: string; readonly body?: Buffer;

@@ -1,49 +1,27 @@
 // A large answer on its way out: one slice in a turn of the event loop, none while the client is behind, none
 // after it has gone; and the same over real connections, compressed or not.
 
-import 'reflect-metadata'; // x509 asks for it
 import { connect } from 'node:http2';
 import { request as requestHttps } from 'node:https';
-import { createServer } from 'node:net';
-import type { AddressInfo } from 'node:net';
 import { gunzipSync } from 'node:zlib';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { Slices } from '../../cluster/api/request.ts';
 import type { RequestId } from '../../cluster/ids.ts';
 import { limits } from '../../cluster/limits.ts';
-import type { ClientsEvent } from '../../cluster/ports.ts';
-import { createAuthority, issueClient, issueServing } from '../../runtime/http/certificates.ts';
-import type { KeyPair } from '../../runtime/http/certificates.ts';
 import type { Exchange } from '../../runtime/http/exchange.ts';
-import { createClients } from '../../runtime/http/server.ts';
-import type { Clients } from '../../runtime/http/server.ts';
 import { pull, takesGzip } from '../../runtime/http/slices.ts';
+import { serveClients } from './serving-bench.ts';
+import type { Served } from './serving-bench.ts';
 
-interface World {
-  readonly ca: KeyPair; readonly admin: KeyPair; readonly port: number; readonly clients: Clients;
-  readonly events: ClientsEvent[];
+interface World extends Served {
   onRequest: (id: RequestId, path: string) => void;
 }
 
 const test = suite<World>('slices');
 
 test.before(async (world) => {
-  const ca = await createAuthority('test'), events: ClientsEvent[] = [];
-  const serving = await issueServing(ca, 'peer', ['localhost'], ['127.0.0.1']);
-  const clients = createClients((event) => {
-    events.push(event);
-    if (event.type === 'request') world.onRequest(event.request.id, event.request.path);
-  });
-  const port = await new Promise<number>((done) => {
-    const server = createServer().listen(0, '127.0.0.1', () => {
-      const { port: free } = server.address() as AddressInfo;
-      server.close(() => done(free));
-    });
-  });
-  await clients.listen({ host: '127.0.0.1', port, ca: ca.cert, serving });
-  const admin = await issueClient(ca, 'kubernetes-admin', ['system:masters']);
-  Object.assign(world, { ca, admin, port, clients, events });
+  Object.assign(world, await serveClients(({ id, path }) => world.onRequest(id, path)));
 });
 
 test.before.each((world) => { world.events.length = 0; });

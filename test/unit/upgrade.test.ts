@@ -1,9 +1,6 @@
 // Connections that are switched over, with real sockets: which protocol is agreed on, what goes both ways
 // over it, how it ends, and what is answered where there is no switch.
 
-import 'reflect-metadata'; // x509 asks for it
-import { createServer } from 'node:net';
-import type { AddressInfo } from 'node:net';
 import { connect } from 'node:tls';
 import type { TLSSocket } from 'node:tls';
 import { suite } from 'uvu';
@@ -12,37 +9,18 @@ import { WebSocket } from 'ws';
 import type { ApiRequest, StreamsRequest } from '../../cluster/api/request.ts';
 import { failure } from '../../cluster/api/status.ts';
 import { nodeName, objectKey, resourceName } from '../../cluster/ids.ts';
-import type { ClientsEvent } from '../../cluster/ports.ts';
-import { createAuthority, issueClient, issueServing } from '../../runtime/http/certificates.ts';
-import type { KeyPair } from '../../runtime/http/certificates.ts';
-import { createClients } from '../../runtime/http/server.ts';
-import type { Clients } from '../../runtime/http/server.ts';
+import { serveClients } from './serving-bench.ts';
+import type { Served } from './serving-bench.ts';
 import { createSpdyClient, data, spoken } from './spdy-bench.ts';
 
-interface World {
-  readonly ca: KeyPair; readonly admin: KeyPair; readonly port: number; readonly clients: Clients;
-  readonly events: ClientsEvent[];
+interface World extends Served {
   onRequest: (request: ApiRequest) => void;
 }
 
 const test = suite<World>('upgrade');
 
 test.before(async (world) => {
-  const ca = await createAuthority('test'), events: ClientsEvent[] = [];
-  const serving = await issueServing(ca, 'peer', ['localhost'], ['127.0.0.1']);
-  const clients = createClients((event) => {
-    events.push(event);
-    if (event.type === 'request') setImmediate(() => world.onRequest(event.request));
-  });
-  const port = await new Promise<number>((done) => {
-    const server = createServer().listen(0, '127.0.0.1', () => {
-      const { port: free } = server.address() as AddressInfo;
-      server.close(() => done(free));
-    });
-  });
-  await clients.listen({ host: '127.0.0.1', port, ca: ca.cert, serving });
-  const admin = await issueClient(ca, 'kubernetes-admin', ['system:masters']);
-  Object.assign(world, { ca, admin, port, clients, events });
+  Object.assign(world, await serveClients((request) => setImmediate(() => world.onRequest(request))));
 });
 test.before.each(({ events }) => { events.length = 0; });
 test.after(async ({ clients }) => clients.close());
