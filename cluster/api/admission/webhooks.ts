@@ -14,13 +14,14 @@ import { list } from '../../state/query.ts';
 import { isObject } from '../body.ts';
 import type { Json, JsonObject } from '../body.ts';
 import { answerOf, isWanted } from '../callout/call.ts';
-import type { Callout, CalloutAnswer, Wanted } from '../callout/call.ts';
-import { failedCall, failureText, statusFailure } from '../callout/failure.ts';
+import type { Callout, Wanted } from '../callout/call.ts';
+import { failedCall, failureText } from '../callout/failure.ts';
+import { readAnswer, reviewCall, reviewPath, reviewVersionOf } from '../callout/review.ts';
+import type { ReviewAnswer } from '../callout/review.ts';
 import { targetOf } from '../callout/target.ts';
 import type { ClientConfig, Target } from '../callout/target.ts';
 import { compileAs } from '../cel/compile.ts';
 import { types } from '../cel/types.ts';
-import { parseJson } from '../json.ts';
 import { registryOf } from '../registry.ts';
 import type { Resource } from '../resource.ts';
 import { isProblem, problem } from '../status.ts';
@@ -176,33 +177,19 @@ function requestOf(write: Admission, { seenAs }: Invocation): JsonObject {
 const isNamespace = ({ writing: { route: { resource } } }: Admission): boolean =>
   resource.kind === 'Namespace' && resource.group === '';
 
-/** The question, or why it can't be put. */
 function questionOf(write: Admission, invocation: Invocation, target: Target): Callout {
-  const { webhook } = invocation.hook, { context } = write.writing, uid = context.uid();
-  const version = reviewVersion(webhook) ?? 'v1';
-  const body = JSON.stringify(requestOf(write, invocation)).slice(1);
-  const head = `{"kind":"AdmissionReview","apiVersion":"admission.k8s.io/${version}","request":{`;
-  const { addresses, serverName, authority, caBundle } = target, timeoutMs = timeoutOf(webhook);
-  const path = pathOf(target, timeoutMs);
-  return {
-    key: `${authority}${path} ${caBundle ?? ''}\n${head}${body}`, uid, addresses,
-    request: {
-      method: 'POST', serverName, authority, path, caBundle, timeoutMs,
-      headers: { 'content-type': 'application/json', accept: 'application/json' },
-      body: `${head}"uid":${JSON.stringify(uid)},${body}}`,
-    },
-  };
+  const { webhook } = invocation.hook, { context } = write.writing;
+  return reviewCall(target, timeoutOf(webhook), {
+    kind: 'AdmissionReview', apiVersion: `admission.k8s.io/${reviewVersion(webhook) ?? 'v1'}`,
+    uid: context.uid(), fields: JSON.stringify(requestOf(write, invocation)).slice(1, -1),
+  });
 }
 
 const timeoutOf = ({ timeoutSeconds }: Webhook): number =>
   timeoutSeconds === undefined ? limits.webhookTimeoutMs : timeoutSeconds * 1_000;
 
-/** The webhook is told how long it has. */
-const pathOf = ({ path }: Target, timeoutMs: number): string => `${path}?timeout=${timeoutMs / 1_000}s`;
-
-/** The first that both sides know. */
 const reviewVersion = ({ admissionReviewVersions = [] }: Webhook): string | null =>
-  admissionReviewVersions.find((each) => each === 'v1' || each === 'v1beta1') ?? null;
+  reviewVersionOf(admissionReviewVersions);
 
 // ── what they answer ─────────────────────────────────────────────────────────────────────────────────────
 
@@ -240,7 +227,7 @@ export function judgement(
       + 'AdmissionReview versions (v1, v1beta1)');
   }
   const target = targetOf(write.writing.state, clientConfig);
-  const path = pathOf(target, timeoutOf(webhook));
+  const path = reviewPath(target, timeoutOf(webhook));
   const failed = (why: string): CallFailure =>
     new CallFailure(`failed to call webhook: ${failedCall(target, 'POST', path, why)}`);
   if (target.unresolved !== '') return failed(target.unresolved);
@@ -248,24 +235,21 @@ export function judgement(
   if (isWanted(answer)) return answer;
   const { result } = answer;
   if (!result.ok) return failed(failureText(result.failure));
-  const review = readReview(answer, mutating, webhook);
+  const review = readReview(answer.uid, readAnswer(result), mutating, webhook);
   if (review instanceof CallFailure) return review;
   heed(write, name, review);
   return verdictOf(review);
 }
 
 /** The `response` of the review, if the review is one. */
-function readReview({ uid, result }: CalloutAnswer, mutating: boolean, webhook: Webhook,
+function readReview(
+  uid: string, answer: ReviewAnswer, mutating: boolean, webhook: Webhook,
 ): JsonObject | CallFailure {
-  if (!result.ok) return new CallFailure(failureText(result.failure));
-  const text = new TextDecoder().decode(result.body), body = parseJson(text);
-  const value = isProblem(body) ? undefined : body.value;
-  const wrong = statusFailure(result.status, text, value);
-  if (wrong !== null) return new CallFailure(`failed to call webhook: ${wrong}`);
-  if (!isObject(value)) {
-    return new CallFailure('failed to call webhook: couldn\'t get version/kind; json parse error: '
-      + (isProblem(body) ? body.problem.message ?? '' : 'the answer is no object'));
+  if ('wrong' in answer) {
+    const parse = answer.wrong === 'text' ? 'couldn\'t get version/kind; json parse error: ' : '';
+    return new CallFailure(`failed to call webhook: ${parse}${answer.why}`);
   }
+  const { value } = answer;
   const version = reviewVersion(webhook) ?? '', { response, apiVersion = '', kind = '' } = value;
   const given = `${String(apiVersion)}, Kind=${String(kind)}`;
   const invalid = (why: string): CallFailure =>

@@ -17,13 +17,13 @@ import { isObject } from '../body.ts';
 import type { Json, JsonObject } from '../body.ts';
 import { answerOf, isWanted, Wanted } from '../callout/call.ts';
 import type { Answers, Callout, CalloutAnswer } from '../callout/call.ts';
-import { failedCall, failureText, statusFailure } from '../callout/failure.ts';
+import { failedCall, failureText } from '../callout/failure.ts';
+import { readAnswer, reviewCall, reviewPath, reviewVersionOf } from '../callout/review.ts';
 import { targetOf } from '../callout/target.ts';
 import type { ClientConfig } from '../callout/target.ts';
-import { parseJson } from '../json.ts';
 import { apiVersionOf } from '../output.ts';
 import type { Resource } from '../resource.ts';
-import { isProblem, problem } from '../status.ts';
+import { problem } from '../status.ts';
 import type { Problem } from '../status.ts';
 import type { KubeObject } from '../types.ts';
 
@@ -154,8 +154,7 @@ function batches(missing: readonly Missing[]): readonly (readonly Missing[])[] {
 
 // ── what the webhook is asked ────────────────────────────────────────────────────────────────────────────
 
-const reviewVersion = ({ reviewVersions }: Conversion): string | null =>
-  reviewVersions.find((each) => each === 'v1' || each === 'v1beta1') ?? null;
+const reviewVersion = ({ reviewVersions }: Conversion): string | null => reviewVersionOf(reviewVersions);
 
 /** The question, or why it can't be put. */
 function question(
@@ -163,20 +162,15 @@ function question(
 ): Callout | string {
   const target = targetOf(state, conversion.clientConfig), version = reviewVersion(conversion);
   if (version === null) return 'no supported conversion review versions';
-  const { addresses, serverName, authority, caBundle } = target, timeoutMs = limits.conversionTimeoutMs;
-  const path = `${target.path}?timeout=${timeoutMs / 1_000}s`;
-  if (target.unresolved !== '') return failedCall(target, 'POST', path, target.unresolved);
-  const head = `{"kind":"ConversionReview","apiVersion":"apiextensions.k8s.io/${version}","request":{`;
-  const body = `"desiredAPIVersion":${JSON.stringify(some[0]?.to)},`
-    + `"objects":[${some.map(({ object }) => JSON.stringify(object)).join(',')}]}}`;
-  return {
-    key: `${authority}${path} ${caBundle ?? ''}\n${head}${body}`, uid, addresses,
-    request: {
-      method: 'POST', serverName, authority, path, caBundle, timeoutMs,
-      headers: { 'content-type': 'application/json', accept: 'application/json' },
-      body: `${head}"uid":${JSON.stringify(uid)},${body}`,
-    },
-  };
+  const timeoutMs = limits.conversionTimeoutMs;
+  if (target.unresolved !== '') {
+    return failedCall(target, 'POST', reviewPath(target, timeoutMs), target.unresolved);
+  }
+  return reviewCall(target, timeoutMs, {
+    kind: 'ConversionReview', apiVersion: `apiextensions.k8s.io/${version}`, uid,
+    fields: `"desiredAPIVersion":${JSON.stringify(some[0]?.to)},`
+      + `"objects":[${some.map(({ object }) => JSON.stringify(object)).join(',')}]`,
+  });
 }
 
 // ── what it answers ──────────────────────────────────────────────────────────────────────────────────────
@@ -187,13 +181,9 @@ function answered(
 ): readonly KubeObject[] | string {
   const { result } = answer, { authority, path } = call.request;
   if (!result.ok) return `failed: ${failedCall({ authority }, 'POST', path, failureText(result.failure))}`;
-  const text = new TextDecoder().decode(result.body), body = parseJson(text);
-  const value = isProblem(body) ? undefined : body.value;
-  const wrong = statusFailure(result.status, text, value);
-  if (wrong !== null) return `failed: ${wrong}`;
-  if (!isObject(value)) {
-    return `failed: ${isProblem(body) ? body.problem.message ?? '' : 'the answer is no object'}`;
-  }
+  const said = readAnswer(result);
+  if ('wrong' in said) return `failed: ${said.why}`;
+  const { value } = said;
   const refused = reviewProblem(value, answer.uid, conversion);
   if (refused !== null) return `failed: ${refused}`;
   const { convertedObjects } = value['response'] as JsonObject;
