@@ -55,7 +55,7 @@ function toCount(state: State, { key, type, object, previous }: Change): readonl
   if (resource !== resources.pods || previous === null) return [];
   const now = type === 'DELETED' ? null : object;
   if (givesBack({ resource, before: previous, now })) return [];
-  if (now !== null && usageOf(resource, now) === usageOf(resource, previous)) return [];
+  if (now !== null && usageOf(resource, now).text === usageOf(resource, previous).text) return [];
   return quotasIn(state, namespace)
     .filter((quota) => Object.keys(quota.status?.hard ?? {}).some((name) => isCounted(resource, name)))
     .map(keyOfQuota);

@@ -19,6 +19,8 @@ import { isPodResource, onlyThere, podAmounts, podTraits } from './pods.ts';
 import type { PodTraits } from './pods.ts';
 
 export interface Usage {
+  /** Equal texts, equal usages. Two that are equal may be two objects: how many are kept is bounded. */
+  readonly text: string;
   readonly amounts: Amounts;
   /** Of pods only. */
   readonly pod: PodTraits | null;
@@ -91,7 +93,9 @@ export function usageOfStuck(pod: KubeObject): Usage {
   return { ...usageOf(resources.pods, pod), amounts: onlyThere };
 }
 
-function measured(resource: ResourceName, object: KubeObject): Usage {
+type Measured = Omit<Usage, 'text'>;
+
+function measured(resource: ResourceName, object: KubeObject): Measured {
   const plain = { pod: null, volumeClasses: null };
   switch (resource) {
     case resources.pods:
@@ -105,7 +109,7 @@ function measured(resource: ResourceName, object: KubeObject): Usage {
 
 const usages = new Map<string, Usage>();
 
-function shared(usage: Usage): Usage {
+function shared(usage: Measured): Usage {
   const amounts = [...usage.amounts].map(([name, { nano, format }]) => [name, String(nano), format]);
   const text = JSON.stringify([amounts, usage.pod, usage.volumeClasses]);
   return usages.get(text) ?? kept(text, usage);
@@ -121,7 +125,8 @@ function plainUsage(resource: ResourceName): Usage {
   return kept(resource, { amounts, pod: null, volumeClasses: null });
 }
 
-function kept(text: string, usage: Usage): Usage {
+function kept(text: string, found: Measured): Usage {
+  const usage = { ...found, text };
   if (usages.size >= limits.quotaUsagesKept) usages.clear();
   usages.set(text, usage);
   return usage;
