@@ -3,7 +3,9 @@
 // Source: Kubernetes, "Initial namespaces", and apiserver's kubernetesservice controller.
 // What always holds: what somebody deletes of it comes back.
 
-import { createOp, deleteOp, newborn, resources, updateOp } from '../../cluster/api/objects.ts';
+import {
+  createOp, deleteOp, newborn, resources, serviceNameLabel, updateOp,
+} from '../../cluster/api/objects.ts';
 import type { Endpoint, EndpointSlice, KubeObject, Node } from '../../cluster/api/types.ts';
 import { objectKey, splitKey } from '../../cluster/ids.ts';
 import { get, list } from '../../cluster/state/query.ts';
@@ -22,7 +24,6 @@ export const apiPortAnnotation = 'shoal.dev/api-port';
 const initialNamespaces = ['default', 'kube-node-lease', 'kube-public', 'kube-system'] as const;
 const theKey = 'bootstrap/cluster';
 const serviceName = 'kubernetes';
-const serviceNameLabel = 'kubernetes.io/service-name';
 
 export const bootstrapController: ControllerDefinition = {
   name: 'bootstrap',

@@ -7,6 +7,7 @@
 import {
   createOp, deleteOp, keyOf, newborn, ownerReference, resources, updateOp,
 } from '../../cluster/api/objects.ts';
+import { serviceNameLabel } from '../../cluster/api/objects.ts';
 import { parseIpv4 } from '../../cluster/api/resources/names.ts';
 import type {
   Endpoint, EndpointAddress, Endpoints, EndpointSlice, Service,
@@ -21,7 +22,6 @@ import type { Op } from '../../cluster/state/types.ts';
 import { nothing } from './controller.ts';
 import type { ControllerDefinition, ReconcileContext, Reconciliation } from './controller.ts';
 import { skipMirrorLabel } from './endpoints.ts';
-import { serviceNameLabel } from './endpointslice.ts';
 
 const managedByLabel = 'endpointslice.kubernetes.io/managed-by';
 const managedBy = 'endpointslicemirroring-controller.k8s.io';

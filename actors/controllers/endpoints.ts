@@ -5,7 +5,9 @@
 // What always holds: a Service whose endpoints somebody else writes (it has no selector) is left alone, but
 // for `default/kubernetes`, behind which stand the peers; Endpoints go with their Service.
 
-import { createOp, deleteOp, keyOf, newborn, resources, updateOp } from '../../cluster/api/objects.ts';
+import {
+  createOp, deleteOp, keyOf, newborn, resources, serviceNameLabel, updateOp,
+} from '../../cluster/api/objects.ts';
 import type {
   EndpointAddress, Endpoint, Endpoints, EndpointSlice, Service,
 } from '../../cluster/api/types.ts';
@@ -17,7 +19,6 @@ import { get, list } from '../../cluster/state/query.ts';
 import type { State } from '../../cluster/state/state.ts';
 import { nothing } from './controller.ts';
 import type { ControllerDefinition, ReconcileContext, Reconciliation } from './controller.ts';
-import { serviceNameLabel } from './endpointslice.ts';
 
 export const skipMirrorLabel = 'endpointslice.kubernetes.io/skip-mirror';
 const managedByLabel = 'endpoints.kubernetes.io/managed-by', managedBy = 'endpoint-controller';

@@ -6,7 +6,9 @@
 // ports at most, a slice has at most `endpointsPerSliceMax`, and a Service that has no endpoint keeps one
 // empty slice.
 
-import { createOp, deleteOp, keyOf, newborn, resources, updateOp } from '../../cluster/api/objects.ts';
+import {
+  createOp, deleteOp, keyOf, newborn, resources, serviceNameLabel, updateOp,
+} from '../../cluster/api/objects.ts';
 import { ownerReference } from '../../cluster/api/objects.ts';
 import { matchesLabels } from '../../cluster/api/selector.ts';
 import type { Endpoint, EndpointSlice, Pod, Service } from '../../cluster/api/types.ts';
@@ -21,7 +23,6 @@ import { nothing } from './controller.ts';
 import type { ControllerDefinition, ReconcileContext, Reconciliation } from './controller.ts';
 import { isEnded, isReady, isTerminating } from './pod-state.ts';
 
-export const serviceNameLabel = 'kubernetes.io/service-name';
 const managedByLabel = 'endpointslice.kubernetes.io/managed-by';
 const managedBy = 'endpointslice-controller.k8s.io';
 const headlessLabel = 'service.kubernetes.io/headless';

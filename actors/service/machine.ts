@@ -6,7 +6,7 @@
 // with a table that differs from the one it has.
 
 import { setup } from 'xstate';
-import { keyOf, resources } from '../../cluster/api/objects.ts';
+import { keyOf, resources, serviceNameLabel } from '../../cluster/api/objects.ts';
 import type { Service } from '../../cluster/api/types.ts';
 import { objectKey, splitKey } from '../../cluster/ids.ts';
 import type { ObjectKey } from '../../cluster/ids.ts';
@@ -15,7 +15,6 @@ import type { Route } from '../../cluster/ports.ts';
 import { list } from '../../cluster/state/query.ts';
 import type { Change } from '../../cluster/state/types.ts';
 import { canonicalText } from '../../cluster/canonical.ts';
-import { serviceNameLabel } from '../controllers/endpointslice.ts';
 import { startRoot } from '../root.ts';
 import type { PeerServices } from '../services.ts';
 import { routesOf } from './routes.ts';

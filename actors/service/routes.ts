@@ -4,13 +4,12 @@
 // What always holds: routes are sorted by name, their backends by address and port, so that equal states give
 // equal routes. Where no endpoint is ready, those that still serve while they end get the connections.
 
-import { keyOf, resources } from '../../cluster/api/objects.ts';
+import { keyOf, resources, serviceNameLabel } from '../../cluster/api/objects.ts';
 import type { Endpoint, EndpointSlice, Service, ServicePort } from '../../cluster/api/types.ts';
 import type { ObjectKey } from '../../cluster/ids.ts';
 import type { Route } from '../../cluster/ports.ts';
 import { get, list } from '../../cluster/state/query.ts';
 import type { State } from '../../cluster/state/state.ts';
-import { serviceNameLabel } from '../controllers/endpointslice.ts';
 
 export function routesFor(state: State): readonly Route[] {
   return list<Service>(state, resources.services).flatMap((service) =>

@@ -7,6 +7,9 @@ import type { Expectation, Op } from '../state/types.ts';
 import { rfc3339 } from './time.ts';
 import type { KubeObject, ObjectMeta, OwnerReference } from './types.ts';
 
+/** Of an EndpointSlice: the Service that it is of. */
+export const serviceNameLabel = 'kubernetes.io/service-name';
+
 /** The resources that Shoal's own actors read and write. */
 export const resources = {
   namespaces: resourceName('core/namespaces'),

@@ -2,7 +2,7 @@
 // nobody wants. A function of the committed state and of what truly runs; the first thing that is missing is
 // named. What always holds: it only looks, and is asked now and then, not after every event.
 
-import { resources } from '../../cluster/api/objects.ts';
+import { resources, serviceNameLabel } from '../../cluster/api/objects.ts';
 import type { Deployment, EndpointSlice, Node, Pod, ReplicaSet, Service } from '../../cluster/api/types.ts';
 import { matchesSelector } from '../../cluster/api/selector.ts';
 import { objectKey, splitKey } from '../../cluster/ids.ts';
@@ -213,7 +213,7 @@ function services(state: State): string | null {
     if (selector === undefined) continue;
     const wanted = readyAddresses(state, namespace, selector);
     const found = list<EndpointSlice>(state, resources.endpointSlices, namespace)
-      .filter(({ metadata }) => metadata.labels?.['kubernetes.io/service-name'] === name)
+      .filter(({ metadata }) => metadata.labels?.[serviceNameLabel] === name)
       .flatMap(({ endpoints }) => endpoints.filter(({ conditions }) => conditions?.ready === true))
       .flatMap(({ addresses }) => addresses).sort();
     if (wanted.join() !== found.join()) return `service ${name} has the endpoints ${found}, not ${wanted}`;

@@ -5,7 +5,7 @@
 //
 // What always holds: the twin is a function of the plan and of what was desired; it judges nothing itself.
 
-import { controllerOf, resources } from '../../cluster/api/objects.ts';
+import { controllerOf, resources, serviceNameLabel } from '../../cluster/api/objects.ts';
 import type {
   Deployment, EndpointSlice, KubeObject, Namespace, Pod, ReplicaSet, Service,
 } from '../../cluster/api/types.ts';
@@ -152,6 +152,6 @@ function podsOf(state: State, set: ReplicaSet): readonly string[] {
 
 function readyBehind(state: State, { metadata: { name, namespace = '' } }: Service): number {
   return list<EndpointSlice>(state, resources.endpointSlices, namespace)
-    .filter(({ metadata }) => metadata.labels?.['kubernetes.io/service-name'] === name)
+    .filter(({ metadata }) => metadata.labels?.[serviceNameLabel] === name)
     .flatMap(({ endpoints }) => endpoints.filter(({ conditions }) => conditions?.ready === true)).length;
 }

@@ -9,7 +9,7 @@ import { objectKey } from '../../ids.ts';
 import { limits } from '../../limits.ts';
 import { get, list } from '../../state/query.ts';
 import type { State } from '../../state/state.ts';
-import { resources } from '../objects.ts';
+import { resources, serviceNameLabel } from '../objects.ts';
 import type { EndpointSlice, Service } from '../types.ts';
 import type { Address } from './call.ts';
 
@@ -67,8 +67,6 @@ export function serviceTarget(state: State, namespace: string, name: string, por
   return addresses.length === 0 ? none(`no endpoints available for service ${JSON.stringify(name)}`)
     : { unresolved: '', addresses, serverName, authority };
 }
-
-const serviceNameLabel = 'kubernetes.io/service-name';
 
 function endpointsOf(state: State, namespace: string, name: string, portName: string): readonly Address[] {
   const found = new Map<string, Address>();
